@@ -1,0 +1,49 @@
+"""A frame: one picture, when it was taken, and what the env was doing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture. Immutable; the pixels are its own copy.
+
+    Attributes:
+        pixels: uint8 RGB of shape (height, width, 3), C-contiguous, read-only.
+        number: sequence number within its stream, from 1; identity of the frame (never its address).
+        captured: when the picture was taken, in seconds of the monotonic clock.
+        cost: seconds the capture took from the training thread (render, convert, copy).
+        info: what the env said: `episode`, `step`, `return`, `totalSteps`, …
+    """
+
+    pixels: Pixels
+    number: int
+    captured: float
+    cost: float = 0.0
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.pixels.flags.writeable = False
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @classmethod
+    def copy_of(
+        cls, pixels: Pixels, number: int, captured: float, cost: float = 0.0, **info: Any
+    ) -> Frame:
+        """A frame with its own copy of `pixels` (uint8, (height, width, 3))."""
+        return cls(np.array(pixels, np.uint8, order="C", copy=True), number, captured, cost, info)

@@ -1,0 +1,68 @@
+"""The hub: every stream that one server shows, by name."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from envstream.config import StreamConfig
+from envstream.encoder import encoding_pool
+from envstream.stream import Stream
+
+
+class Hub:
+    """Name → stream. `boot` tells one server's life from the next."""
+
+    def __init__(self, config: StreamConfig, pool: ThreadPoolExecutor | None = None) -> None:
+        self.config = config
+        self.pool = pool or encoding_pool()
+        self.streams: dict[str, Stream] = {}
+        self.started = time.monotonic()
+        self.boot = secrets.token_hex(8)
+        self.host = config.videoStreamHost
+        self.port = config.videoStreamPort
+        self.viewers = 0
+        self.refused = 0
+
+    def open(self, name: str, title: str, config: StreamConfig) -> Stream:
+        """A new stream called `name`; an ended one of that name is replaced."""
+        stream = Stream(name, title, config, self.pool)
+        self.streams[name] = stream
+        return stream
+
+    def find(self, name: str | None) -> Stream | None:
+        """The stream called `name`; None = the first one still running, else the last one opened."""
+        if name is not None:
+            return self.streams.get(name)
+        streams = list(self.streams.values())
+        running = [stream for stream in streams if not stream.ended]
+        return running[0] if running else streams[-1] if streams else None
+
+    def finish(self) -> None:
+        """The trainer is gone: every stream has ended."""
+        for stream in list(self.streams.values()):
+            stream.finish()
+
+    def stats(self) -> dict[str, Any]:
+        """What `/stats` answers: totals over all streams, then each stream."""
+        now = time.monotonic()
+        streams = list(self.streams.values())
+        counts = {stream.name: stream.counts(now) for stream in streams}
+        totals = {
+            key: sum(count[key] for count in counts.values())
+            for key in ("frames_received", "frames_served", "frames_dropped")
+        }
+        return {
+            **totals,
+            "clients_connected": self.viewers,
+            "clients_refused": self.refused,
+            "uptime_seconds": round(now - self.started, 3),
+            "current_fps": round(max((stream.status(now)["fps"] for stream in streams), default=0.0), 2),
+            "server_running": True,
+            "host": self.host,
+            "port": self.port,
+            "max_viewers": self.config.videoStreamMaxViewers,
+            "streams": {s.name: {**s.status(now), **counts[s.name]} for s in streams},
+        }

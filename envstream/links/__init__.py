@@ -1,0 +1,1 @@
+"""How captured pixels reach a hub, and how demand comes back."""

@@ -1,0 +1,133 @@
+"""A worker: something that runs the server for a trainer. The trainer's end of the control line."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from envstream.links import control
+from envstream.links.channel import Channel
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}/"
+
+
+class Worker:
+    """Announces channels to a server over a control line, and hears where it listens.
+
+    Subclasses say how the server is run (`launch`) and how a block is handed to it (`handles`).
+
+    Args:
+        start: the first message: settings, token, port.
+        came_up: called with the address once the server listens.
+        gave_up: called with a sentence when the server cannot run at all.
+    """
+
+    def __init__(
+        self,
+        start: Mapping[str, Any],
+        came_up: Callable[[Address], None],
+        gave_up: Callable[[str], None],
+    ) -> None:
+        self.start_message = dict(start)
+        self.came_up = came_up
+        self.gave_up = gave_up
+        self.stopping = False
+        self._channels: list[Channel] = []
+        self._line: socket.socket | None = None
+        # Protects the list of channels and which line is the current one. `step()` never takes it:
+        # a wake-up uses whatever line stands in the attribute.
+        self._lock = threading.Lock()
+
+    def wake(self) -> None:
+        """Have the server look into the blocks. Never blocks, never raises."""
+        line = self._line
+        if line is not None:
+            control.wake(line)
+
+    def add(self, channel: Channel) -> None:
+        """Announce a channel, now or as soon as the server is there."""
+        with self._lock:
+            self._channels.append(channel)
+            if self._line is not None:
+                self._announce(self._line, channel)
+
+    def note(self, channel: Channel, message: str) -> None:
+        """Show a sentence about a channel on the page."""
+        channel.message = message
+        with self._lock:
+            if self._line is not None:
+                self._say(self._line, {"op": "note", "name": channel.name, "message": message})
+
+    def remove(self, channel: Channel) -> None:
+        """Forget a channel that was closed."""
+        with self._lock:
+            self._channels = [known for known in self._channels if known is not channel]
+
+    def stop(self) -> None:
+        """End the server. Returns at once; the page says "ended"."""
+        self.stopping = True
+        self.disconnect()
+
+    def abandon(self) -> None:
+        """This process is a fork: let go of the line without a word. The parent's server goes on."""
+        self.stopping = True
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
+
+    def connect(self, line: socket.socket) -> None:
+        """Begin on a new control line: say how to start, and announce every channel."""
+        with self._lock:
+            self._say(line, self.start_message)
+            for channel in self._channels:
+                self._announce(line, channel)
+            self._line = line
+
+    def disconnect(self) -> None:
+        """The line has ended, or is to end."""
+        with self._lock:
+            line, self._line = self._line, None
+        if line is not None:
+            try:
+                line.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # The other side was first.
+            line.close()
+
+    def handles(self, channel: Channel) -> tuple[dict[str, Any], list[int]]:
+        """How the channel's block is handed over: fields of the message, and file descriptors."""
+        raise AssertionError("a worker says how its blocks are handed over")
+
+    def _announce(self, line: socket.socket, channel: Channel) -> None:
+        fields, descriptors = self.handles(channel)
+        message = {
+            "op": "open",
+            "name": channel.name,
+            "title": channel.title,
+            "settings": channel.settings,
+            **fields,
+        }
+        self._say(line, message, descriptors)
+        if channel.message:
+            self._say(line, {"op": "note", "name": channel.name, "message": channel.message})
+
+    def _say(self, line: socket.socket, message: Mapping[str, Any], descriptors: list[int] | None = None) -> None:
+        try:
+            control.send(line, message, descriptors or ())
+        except OSError:
+            pass  # The server is gone; whoever waits on the line sees it and begins a new one.

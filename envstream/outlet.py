@@ -1,0 +1,198 @@
+"""The outlet: what all wrappers of one process share towards one server. Starts it, names streams, ends it."""
+
+from __future__ import annotations
+
+import getpass
+import itertools
+import logging
+import os
+import secrets
+import socket
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from envstream.config import StreamConfig
+from envstream.errors import SharedMemoryError
+from envstream.links.block import Block
+from envstream.links.channel import Channel
+from envstream.links.sidecar import Sidecar
+from envstream.links.worker import Address, Worker
+
+log = logging.getLogger("envstream")
+
+THREAD_COST = (
+    "the server runs in a thread of the training process instead, which shares its interpreter: expect "
+    "a busy pure-Python loop to lose 10-30 % of its speed while somebody watches"
+)
+
+_outlets: dict[tuple[Any, ...], Outlet] = {}
+# Protects the table of outlets and each outlet's list of channels. Taken when envs open and close,
+# never in step().
+_lock = threading.RLock()
+
+
+class Outlet:
+    """One server and the channels of this process that lead to it."""
+
+    def __init__(self, key: tuple[Any, ...], config: StreamConfig) -> None:
+        self._key = key
+        self._config = config
+        self._channels: list[Channel] = []
+        self._numbers = itertools.count(2)
+        self._up = threading.Event()
+        self._announced: str | None = None
+        self.address: Address | None = None
+        self.failure: str | None = None
+        self.token = self._make_token(config)
+        self._start = {"op": "start", "token": self.token, "port": config.videoStreamPort, "pid": os.getpid()}
+        self._worker = self._make_worker(config.videoStreamWorker)
+
+    @staticmethod
+    def _make_token(config: StreamConfig) -> str | None:
+        token = config.videoStreamToken
+        if token == "auto" or (token is None and not config.loopback):
+            return secrets.token_urlsafe(16)
+        return token
+
+    def _make_worker(self, kind: str) -> Worker:
+        worker: Worker
+        if kind == "thread":
+            from envstream.web.thread import ThreadWorker
+
+            worker = ThreadWorker(self._start, self._came_up, self._gave_up)
+        else:
+            worker = Sidecar(self._start, self._came_up, self._fall_back)
+        return worker
+
+    def open(self, title: str, settings: Mapping[str, Any], config: StreamConfig) -> Channel:
+        """A channel for one env. Returns at once; the server comes up meanwhile."""
+        with _lock:
+            try:
+                block = Block.create(config.max_pixels, shared=isinstance(self._worker, Sidecar))
+            except SharedMemoryError as error:
+                if not isinstance(self._worker, Sidecar):
+                    raise
+                self._fall_back(str(error))
+                block = Block.create(config.max_pixels, shared=False)
+            channel = Channel(self._free_name(title), title, settings, block, self.wake)
+            first = not self._channels
+            self._channels.append(channel)
+            if first:
+                self._start["settings"] = dict(settings)
+                self._worker.start_message["settings"] = dict(settings)
+                self._worker.launch()
+            self._worker.add(channel)
+            return channel
+
+    def close(self, channel: Channel) -> None:
+        """End one stream; the last one takes the server with it."""
+        with _lock:
+            channel.close()
+            if channel not in self._channels:
+                return
+            self._channels.remove(channel)
+            self._worker.remove(channel)
+            if not self._channels:
+                self._worker.stop()
+                if _outlets.get(self._key) is self:
+                    del _outlets[self._key]
+
+    def note(self, channel: Channel, message: str) -> None:
+        """Show a sentence about a channel on the page."""
+        self._worker.note(channel, message)
+
+    def wake(self) -> None:
+        """Have the server look into the blocks. Never blocks, never raises."""
+        self._worker.wake()
+
+    def wait(self, timeout: float | None = None) -> Address | None:
+        """The server's address, waited for up to `timeout` seconds; None when it is not up."""
+        self._up.wait(timeout)
+        return self.address
+
+    @property
+    def url(self) -> str | None:
+        """The address to open in a browser, with the token if there is one; None before it is known."""
+        if self.address is None:
+            return None
+        return self.address.url + (f"?token={self.token}" if self.token else "")
+
+    def abandon(self) -> None:
+        """This process is a fork: the server, its line and its memory stay the parent's."""
+        self._worker.abandon()
+
+    def _free_name(self, title: str) -> str:
+        taken = {channel.name for channel in self._channels}
+        name = title
+        while name in taken:
+            name = f"{title}-{next(self._numbers)}"
+        return name
+
+    def _came_up(self, address: Address) -> None:
+        self.address = address
+        self._start["port"] = address.port
+        self._up.set()
+        url = self.url
+        if url != self._announced:
+            self._announced = url
+            sys.stderr.write(announcement(self, address) + "\n")
+            sys.stderr.flush()
+
+    def _gave_up(self, reason: str) -> None:
+        self.failure = reason
+        self._up.set()
+        log.error("envstream: %s. Training goes on without a page.", reason)
+
+    def _fall_back(self, reason: str) -> None:
+        """The process worker cannot run: run the same server in a thread, and say what that costs."""
+        if "cannot listen on" in reason:  # A thread could not listen there either.
+            self._gave_up(reason)
+            return
+        log.warning("envstream: %s; %s", reason, THREAD_COST)
+        with _lock:
+            before, self._worker = self._worker, self._make_worker("thread")
+            before.stop()
+            if self._channels:
+                self._worker.launch()
+            for channel in self._channels:
+                self._worker.add(channel)
+
+
+def announcement(outlet: Outlet, address: Address) -> str:
+    """The line printed at the start: where the page is, and how to reach it from a laptop."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # A container without an entry for this user.
+        user = "user"
+    port, host = address.port, address.host
+    inner = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    return (
+        f"envstream: watch at {outlet.url}\n"
+        f"envstream: from your laptop: ssh -L {port}:{inner}:{port} {user}@{socket.gethostname()} "
+        f"and then {address.scheme}://127.0.0.1:{port}/"
+        + (f"?token={outlet.token}" if outlet.token else "")
+    )
+
+
+def connect(config: StreamConfig) -> Outlet:
+    """The outlet of this process that serves as `config` says; made when there is none yet."""
+    key = (os.getpid(), config.videoStreamHost, config.videoStreamPort, config.videoStreamWorker)
+    with _lock:
+        if key not in _outlets:
+            _outlets[key] = Outlet(key, config)
+        return _outlets[key]
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.RLock()  # The one inherited may be held by a thread that does not exist here.
+    outlets = list(_outlets.values())
+    _outlets.clear()
+    for outlet in outlets:
+        outlet.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,76 @@
+"""Pace: when the next picture may be taken, by rate and by a budget of the trainer's time."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class Pace:
+    """Says when the next capture may be asked for. Pure: time is passed in, in seconds.
+
+    Two rules hold together: at most `fps` captures a second, and captures take at most the share
+    `max_overhead` of wall time, whatever one costs.
+    """
+
+    def __init__(self, fps: float, max_overhead: float) -> None:
+        self.fps = fps
+        self.max_overhead = max_overhead
+        self._tick = float("-inf")
+        self._paid_until = float("-inf")
+        self._cost: float | None = None
+
+    @property
+    def next_at(self) -> float:
+        """The earliest moment at which a capture may be asked for."""
+        return max(self._tick, self._paid_until)
+
+    def asked(self, now: float) -> None:
+        """A capture was asked for. Keeps the beat: a late tick does not shift the ones after it."""
+        period = 1.0 / self.fps
+        # Half a period at least lies between two ticks, so that catching up is never a burst.
+        self._tick = max(self._tick + period, now + period / 2)
+
+    def captured(self, now: float, cost: float) -> None:
+        """A capture ended at `now` and took `cost` seconds from the trainer."""
+        started = now - cost
+        # Cost not yet paid for stays due: several captures in a row cannot share one pause.
+        self._paid_until = max(self._paid_until, started) + cost / self.max_overhead
+        self._cost = cost if self._cost is None else 0.8 * self._cost + 0.2 * cost
+
+    @property
+    def cost(self) -> float | None:
+        """Seconds that one capture takes, smoothed; None before the first."""
+        return self._cost
+
+    @property
+    def budget_fps(self) -> float | None:
+        """Pictures a second that the budget allows at the present cost; None before the first capture."""
+        return None if not self._cost else self.max_overhead / self._cost
+
+    @property
+    def limited(self) -> bool:
+        """Whether the budget, not `fps`, sets the rate."""
+        budget = self.budget_fps
+        return budget is not None and budget < self.fps
+
+
+class Rate:
+    """Events a second over the last `window` seconds. Pure: time is passed in."""
+
+    def __init__(self, window: float = 3.0) -> None:
+        self._window = window
+        self._times: deque[float] = deque(maxlen=2048)
+
+    def add(self, now: float) -> None:
+        self._times.append(now)
+
+    def at(self, now: float) -> float:
+        """Events a second at `now`; 0 when fewer than two lie in the window."""
+        while self._times and self._times[0] < now - self._window:
+            self._times.popleft()
+        if len(self._times) < 2:
+            return 0.0
+        span = max(now - self._times[0], 1e-9)
+        # The first event opens the span; the share of a running interval keeps the figure honest
+        # when events stop.
+        return (len(self._times) - 1) / span if span > 0 else 0.0

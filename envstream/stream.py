@@ -1,0 +1,193 @@
+"""A stream: a name, its buffer, its encode-once cache, its pace, its episodes and its counts."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import MutableSequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from envstream.buffer import FrameBuffer
+from envstream.config import StreamConfig
+from envstream.encoder import Encoder, Picture, Rung
+from envstream.frame import Frame
+from envstream.pace import Pace, Rate
+
+STALLED_AFTER = 1.0  # Seconds a picture may be waited for before the page says that the learner is busy.
+
+
+class Episode(NamedTuple):
+    """A finished episode."""
+
+    number: int
+    steps: int
+    total: float
+
+
+class Stream:
+    """What one env shows. Lives on the server's side; the trainer's side sees only the `due` byte."""
+
+    def __init__(self, name: str, title: str, config: StreamConfig, pool: ThreadPoolExecutor) -> None:
+        self.name = name
+        self.title = title
+        self.config = config
+        self.buffer = FrameBuffer(config.videoStreamBufferSize)
+        self.encoder = Encoder(name, config.videoStreamCacheSize, pool)
+        self.pace = Pace(config.capture_fps, config.videoStreamMaxOverhead)
+        self.due: MutableSequence[int] | memoryview = bytearray(1)
+        self.episodes: deque[Episode] = deque(maxlen=1000)
+        self.episodes_seen = 0
+        self.message: str | None = None
+        self.ended = False
+        self.viewers = 0
+        self.pictures_sent = 0
+        self.frames_shown = 0
+        self.failures = 0
+        self._shown_up_to = 0
+        self._captures = Rate()
+        self._served = Rate()
+        self._steps: deque[tuple[float, int]] = deque(maxlen=64)
+        self._asked_at: float | None = None
+        self._overhead: deque[tuple[float, float]] = deque(maxlen=4096)
+
+    def rung(self, max_width: int | None = None, format: str = "jpeg", quality: int | None = None) -> Rung:
+        """What a viewer is sent who asked for nothing in particular, or for some of it."""
+        return Rung(format, quality or self.config.preset.compression, max_width)
+
+    def put(self, frame: Frame, now: float) -> None:
+        """A frame came from the trainer."""
+        self._asked_at = None
+        self.ended = False
+        self.message = None
+        self._captures.add(now)
+        self.spent(now, frame.cost)
+        self.buffer.put(frame)
+
+    def missed(self, failures: int) -> None:
+        """So many captures gave no picture so far: the one asked for will not come."""
+        if failures != self.failures:
+            self.failures = failures
+            self._asked_at = None
+
+    def spent(self, now: float, cost: float) -> None:
+        """The trainer gave `cost` seconds to a capture, with or without a picture to show for it."""
+        self.pace.captured(now, cost)
+        self._overhead.append((now, cost))
+
+    def note_steps(self, now: float, total: int) -> None:
+        """The trainer had made `total` steps at `now`."""
+        if self._steps and total < self._steps[-1][1]:
+            self._steps.clear()
+        if not self._steps or now - self._steps[-1][0] >= 0.1:
+            self._steps.append((now, total))
+
+    def ask(self, now: float) -> None:
+        """Have the trainer take a picture at its next step."""
+        self._asked_at = now
+        self.pace.asked(now)
+        self.due[0] = 1
+
+    @property
+    def asked(self) -> bool:
+        """Whether a picture was asked for that has not come yet."""
+        return self._asked_at is not None
+
+    def unask(self) -> None:
+        """Nobody waits for a picture any more."""
+        self._asked_at = None
+        self.due[0] = 0
+
+    def finish(self) -> None:
+        """The run closed this stream, or the trainer is gone."""
+        self.ended = True
+        self._asked_at = None
+
+    def shown(self, picture: Picture, now: float) -> None:
+        """A picture was handed to a viewer."""
+        self.pictures_sent += 1
+        self._served.add(now)
+        if picture.frame.number > self._shown_up_to:
+            self._shown_up_to = picture.frame.number
+            self.frames_shown += 1
+
+    def steps_per_second(self, now: float) -> float | None:
+        """Env steps a second over the last few seconds; None when not known."""
+        while len(self._steps) > 2 and self._steps[0][0] < now - 5.0:
+            self._steps.popleft()
+        if len(self._steps) < 2:
+            return None
+        (then, before), (last, total) = self._steps[0], self._steps[-1]
+        return (total - before) / (last - then) if last > then else None
+
+    def overhead(self, now: float) -> float:
+        """Share of the trainer's wall time that captures took over the last 10 s."""
+        while self._overhead and self._overhead[0][0] < now - 10.0:
+            self._overhead.popleft()
+        return sum(cost for _, cost in list(self._overhead)) / 10.0
+
+    def state(self, now: float) -> str:
+        """`waiting` for the first picture, `live`, `stalled` (the learner is busy) or `ended`."""
+        if self.ended:
+            return "ended"
+        if self.buffer.newest() is None:
+            return "waiting"
+        waited = now - self._asked_at if self._asked_at is not None else 0.0
+        return "stalled" if waited > STALLED_AFTER else "live"
+
+    def status(self, now: float | None = None) -> dict[str, Any]:
+        """What the page is told about this stream."""
+        now = time.monotonic() if now is None else now
+        frame = self.buffer.newest()
+        info = frame.info if frame else {}
+        waiting = None if self._asked_at is None else round(now - self._asked_at, 3)
+        return {
+            "name": self.name,
+            "title": self.title,
+            "state": self.state(now),
+            "message": self.message,
+            "width": frame.width if frame else None,
+            "height": frame.height if frame else None,
+            "fps": round(self._captures.at(now), 2),
+            "targetFps": self.pace.fps,
+            "limit": self._limit(),
+            "viewers": self.viewers,
+            "episode": info.get("episode"),
+            "step": info.get("step"),
+            "return": info.get("return"),
+            "totalSteps": info.get("totalSteps"),
+            "stepsPerSecond": self.steps_per_second(now),
+            "overhead": round(self.overhead(now), 4),
+            "age": round(now - frame.captured, 4) if frame else None,
+            "waiting": waiting,
+            "frameNumber": frame.number if frame else None,
+        }
+
+    def counts(self, now: float | None = None) -> dict[str, Any]:
+        """Counters for `/stats`."""
+        now = time.monotonic() if now is None else now
+        encoder = self.encoder
+        received = self.buffer.received
+        return {
+            "frames_received": received,
+            "frames_served": self.pictures_sent,
+            "frames_dropped": max(0, received - self.frames_shown),
+            "served_fps": round(self._served.at(now), 2),
+            "encodes": encoder.encodes,
+            "cache_hits": encoder.hits,
+            "encode_ms": round(1000 * encoder.encode_seconds / encoder.encodes, 3) if encoder.encodes else None,
+            "encoded_bytes": encoder.encoded_bytes,
+            "capture_failures": self.failures,
+            "episodes": self.episodes_seen,
+        }
+
+    def _limit(self) -> dict[str, Any] | None:
+        pace = self.pace
+        if not pace.limited or pace.cost is None or pace.budget_fps is None:
+            return None
+        return {
+            "by": "budget",
+            "share": pace.max_overhead,
+            "renderMs": round(pace.cost * 1000, 2),
+            "fps": round(pace.budget_fps, 2),
+        }

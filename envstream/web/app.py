@@ -1,0 +1,71 @@
+"""The Flask app: the page, its files, and JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, jsonify, send_from_directory
+
+from envstream._version import __version__
+from envstream.hub import Hub
+from envstream.web.messages import finite
+
+STATIC = Path(__file__).parent / "static"
+CONTENT_POLICY = (
+    "default-src 'self'; img-src 'self' blob: data:; connect-src 'self' ws: wss:; "
+    "object-src 'none'; base-uri 'self'; form-action 'none'"
+)
+
+
+def create_app(hub: Hub) -> Flask:
+    """The app of one hub. Its addresses are relative, so that it works below any path of a proxy."""
+    app = Flask("envstream", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = int(hub.config.videoStreamMaxMessage * 1_000_000)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+
+    @app.get("/")
+    def page() -> Response:
+        return send_from_directory(STATIC, "index.html", max_age=0)
+
+    @app.get("/static/<path:name>")
+    def static_file(name: str) -> Response:
+        return send_from_directory(STATIC, name, max_age=0)
+
+    @app.get("/favicon.ico")
+    def icon() -> Response:
+        return send_from_directory(STATIC, "favicon.svg", max_age=86400)
+
+    @app.get("/stats")
+    def stats() -> Response:
+        return jsonify(finite(hub.stats()))
+
+    @app.get("/api/streams")
+    def streams() -> Response:
+        return jsonify(streams=[finite(described(hub, name)) for name in list(hub.streams)])
+
+    @app.get("/health")
+    def health() -> Response:
+        return jsonify(status="ok", server="envstream", version=__version__, streams=len(hub.streams))
+
+    @app.after_request
+    def guard(response: Response) -> Response:
+        response.headers.setdefault("Cache-Control", "no-cache")
+        response.headers["Content-Security-Policy"] = CONTENT_POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    return app
+
+
+def described(hub: Hub, name: str) -> dict[str, Any]:
+    """One stream for `/api/streams`: its status, and where to see it."""
+    stream = hub.streams[name]
+    return {**stream.status(), **stream.counts(), "settings": settings_shown(stream.config)}
+
+
+def settings_shown(config: Any) -> dict[str, Any]:
+    """The settings that matter to somebody who watches; none that open a door."""
+    keys = ("videoStreamQuality", "videoStreamBufferSize", "videoFps", "videoResolution", "videoStreamMaxOverhead")
+    return {key: getattr(config, key) for key in keys}

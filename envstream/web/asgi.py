@@ -1,0 +1,89 @@
+"""The one application behind the port: access first, then pictures, sockets, or Flask."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+
+from envstream.hub import Hub
+from envstream.web.app import create_app
+from envstream.web.auth import Access, Verdict
+from envstream.web.fanout import Fanout
+from envstream.web.pictures import BadRequest, Pictures, Query, answer
+from envstream.web.sockets import ViewerSocket
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+OPEN_TO_ALL = frozenset({"/health"})  # Liveness: says nothing that needs a token.
+
+
+class Application:
+    """ASGI: pictures and sockets on the event loop, everything else through Flask's threads."""
+
+    def __init__(self, hub: Hub, access: Access, fanout: Fanout) -> None:
+        self._hub = hub
+        self._access = access
+        self._fanout = fanout
+        self._pictures = Pictures(hub, fanout)
+        self._flask: Any = WSGIMiddleware(create_app(hub), workers=8)
+        self.listeners: set[Callable[[str], None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        query = scope["query_string"].decode("latin-1")
+        verdict = self._access.judge(headers, query)
+        if not verdict.allowed and not (verdict.status == 401 and scope["path"] in OPEN_TO_ALL):
+            await self._refuse(scope, receive, send, verdict)
+        elif scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+        else:
+            if verdict.cookie is not None:
+                send = _with_cookie(send, verdict.cookie)
+            await self._http(scope, receive, send)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/ws":
+            await ViewerSocket(self._hub, self._fanout, self.listeners, receive, send).run()
+        else:
+            await _refuse_socket(receive, send, 404, f"no socket at {scope['path']}; viewers use /ws")
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler = {
+            "/stream": self._pictures.mjpeg,
+            "/screen": self._pictures.screenshot,
+            "/api/screenshot": self._pictures.screenshot,
+        }.get(scope["path"])
+        if handler is None or scope["method"] not in ("GET", "HEAD"):
+            await self._flask(scope, receive, send)
+            return
+        try:
+            await handler(Query(scope["query_string"]), receive, send)
+        except BadRequest as error:
+            await answer(send, 400, f"{error}\n".encode(), [])
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, verdict: Verdict) -> None:
+        if scope["type"] == "websocket":
+            await _refuse_socket(receive, send, verdict.status, verdict.reason)
+        else:
+            await answer(send, verdict.status, f"{verdict.reason}\n".encode(), [(b"cache-control", b"no-store")])
+
+
+async def _refuse_socket(receive: Receive, send: Send, status: int, reason: str) -> None:
+    await receive()
+    headers = [(b"content-type", b"text/plain")]
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": reason.encode()})
+
+
+def _with_cookie(send: Send, cookie: str) -> Send:
+    async def sending(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message.get("headers", ()), (b"set-cookie", cookie.encode("latin-1"))]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return sending

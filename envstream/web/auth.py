@@ -1,0 +1,112 @@
+"""Who may see and who may steer: token, Host and Origin. Pure: a request's parts in, a verdict out."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Verdict(NamedTuple):
+    """Whether a request goes through, and what to answer if not. `cookie` is to be set when not None."""
+
+    status: int
+    reason: str = ""
+    cookie: str | None = None
+
+    @property
+    def allowed(self) -> bool:
+        return self.status == 200
+
+
+class Access:
+    """The rules of one server.
+
+    * With a token: it must come as `?token=`, as `Authorization: Bearer`, or as the cookie that the page set.
+    * Without one (loopback only): the Host must be a loopback name, or one of `hosts`. A page of another
+      site that had its name rebound to 127.0.0.1 still sends its own name there.
+    * An Origin, where the browser sends one, must be this server as the browser sees it. Sockets and
+      requests that change something always carry one.
+    """
+
+    def __init__(self, token: str | None, hosts: Iterable[str] = (), scheme: str = "http") -> None:
+        self._token = token
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._secure = scheme == "https"
+        # Cookies are shared by all ports of a host: each token has a cookie of its own. It holds a digest,
+        # so that a leaked cookie is not the token.
+        digest = hashlib.sha256(b"envstream\0" + (token or "").encode()).hexdigest()
+        self.cookie_name = f"envstream-{digest[:8]}"
+        self._cookie_value = digest[8:]
+
+    def judge(self, headers: Mapping[str, str], query: str) -> Verdict:
+        """Judge a request by its headers (names in lower case) and its query string."""
+        host = headers.get("host", "")
+        if not self._host_known(host):
+            return Verdict(
+                403,
+                f"this server does not answer to the name {_name(host)!r}; open it as http://127.0.0.1:PORT/ "
+                f"or list the name in videoStreamAllowedHosts",
+            )
+        if not self._origin_fits(headers, host):
+            return Verdict(
+                403,
+                "a page of another site asked for this; if a reverse proxy stands between, list its host "
+                "name in videoStreamAllowedHosts",
+            )
+        if self._token is None:
+            return Verdict(200)
+        return self._token_verdict(headers, query)
+
+    def _token_verdict(self, headers: Mapping[str, str], query: str) -> Verdict:
+        assert self._token is not None
+        given = parse_qs(query, max_num_fields=64).get("token", []) if "token=" in query else []
+        if given and _same(given[0], self._token):
+            return Verdict(200, cookie=self._cookie())
+        bearer = headers.get("authorization", "")
+        if bearer[:7].lower() == "bearer " and _same(bearer[7:].strip(), self._token):
+            return Verdict(200)
+        if _same(_cookies(headers.get("cookie", "")).get(self.cookie_name, ""), self._cookie_value):
+            return Verdict(200)
+        return Verdict(401, "this page needs its token: open the full address that the run printed at its start")
+
+    def _cookie(self) -> str:
+        secure = "; Secure" if self._secure else ""
+        return f"{self.cookie_name}={self._cookie_value}; Path=/; HttpOnly; SameSite=Strict{secure}"
+
+    def _host_known(self, host: str) -> bool:
+        # With a token another site's page, even one rebound to this address, gets nothing: it has no cookie.
+        return self._token is not None or _name(host) in LOOPBACK_NAMES | self._hosts
+
+    def _origin_fits(self, headers: Mapping[str, str], host: str) -> bool:
+        origin = headers.get("origin")
+        if origin is None:
+            return True
+        if origin == "null":
+            return False
+        name = (urlsplit(origin).hostname or "").lower()
+        netloc = urlsplit(origin).netloc.lower()
+        # A browser lets no page set X-Forwarded-Host on a socket or, unasked, on a request to another site.
+        forwarded = headers.get("x-forwarded-host", "").split(",")[0].strip().lower()
+        return netloc in (host.lower(), forwarded) or name in self._hosts
+
+
+def _same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected.encode())
+
+
+def _name(host: str) -> str:
+    """The name in a Host header, without its port."""
+    try:
+        return (urlsplit("//" + host).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _cookies(header: str) -> dict[str, str]:
+    pairs = (part.strip().partition("=") for part in header.split(";"))
+    return {name: value for name, _, value in pairs}

@@ -1,0 +1,74 @@
+"""Reading and writing the text messages of sockets. Pure; what is malformed is a MessageError."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from typing import Any, TypeGuard
+
+from envstream.errors import MessageError
+from envstream.hub import Hub
+
+LONGEST_MESSAGE = 64 * 1024  # Bytes; the longest honest one watches 64 streams.
+_LONGEST_NAME = 200
+
+
+def read_message(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON object in a received WebSocket event; it has a `type`.
+
+    Raises:
+        MessageError: for anything else.
+    """
+    data = event.get("text")
+    if data is None:
+        raise MessageError("viewers send text messages only")
+    if len(data) > LONGEST_MESSAGE:
+        raise MessageError(f"a message is at most {LONGEST_MESSAGE} bytes, not {len(data)}")
+    try:
+        message = json.loads(data)
+    except (ValueError, RecursionError):
+        raise MessageError("a message is one JSON object") from None
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise MessageError('a message is a JSON object with a "type"')
+    return message
+
+
+def text(message: Mapping[str, Any], key: str) -> str:
+    """A text field of a message."""
+    value = message.get(key)
+    if not isinstance(value, str) or len(value) > _LONGEST_NAME:
+        raise MessageError(f"{key} is a text of at most {_LONGEST_NAME} characters")
+    return value
+
+
+def whole(message: Mapping[str, Any], key: str) -> int:
+    """A whole, non-negative number of a message."""
+    value = message.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise MessageError(f"{key} is a whole number from 0")
+    return value
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a JSON value is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def finite(value: Any) -> Any:
+    """The same data with None for numbers that JSON has no word for."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return value
+
+
+def status_text(hub: Hub) -> str:
+    """The `streams` message: the status of every stream now."""
+    now = time.monotonic()
+    streams = [finite(stream.status(now)) for stream in list(hub.streams.values())]
+    return json.dumps({"type": "streams", "now": now, "streams": streams}, separators=(",", ":"))

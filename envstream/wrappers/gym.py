@@ -1,0 +1,135 @@
+"""`StreamingWrapper`: one line around a Gymnasium env, and the page shows it live."""
+
+from __future__ import annotations
+
+from typing import Any, SupportsFloat, TypeVar
+
+import gymnasium as gym
+
+from envstream import config as settings_module
+from envstream.notebook import inline_page
+from envstream.sources.render import RenderSource
+from envstream.wrappers.tap import Tap
+
+Obs = TypeVar("Obs")
+Act = TypeVar("Act")
+
+
+class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstructorArgs):
+    """Streams what the env renders to a page in the browser, and changes nothing for who trains it.
+
+    What the env returns is passed on untouched, the same objects. Nobody watching: no `render()`, no lock,
+    no clock. Somebody watching: pictures are taken at their pace, within `videoStreamMaxOverhead`.
+
+    Args:
+        env: any Gymnasium env; to be seen it needs a render mode that gives pictures, such as `rgb_array`.
+        config: a `StreamConfig`, a Hydra/OmegaConf node, or a dict of settings.
+        settings: single settings, in camelCase or snake_case; they win over `config`. Where neither says
+            anything about `videoStream`, it is on.
+
+    Raises:
+        SettingError: for an unknown setting or a value outside its range.
+
+    Example:
+        >>> env = StreamingWrapper(gym.make("CartPole-v1", render_mode="rgb_array"))
+    """
+
+    def __init__(self, env: gym.Env[Obs, Act], config: object = None, **settings: Any) -> None:
+        given = settings_module.settings_of(config, **settings)
+        given.setdefault("videoStream", True)
+        checked = settings_module.StreamConfig(**given)
+        gym.utils.RecordConstructorArgs.__init__(self, **given)
+        gym.Wrapper.__init__(self, env)
+        title = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+        self._tap = Tap(checked, given, title)
+        self._source = RenderSource(env)
+        self._streams = checked.videoStream
+        self._begun = False
+        self._episode = 0
+        self._steps = 0
+        self._steps_before = 0
+        self._return: Any = 0.0
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        """Reset the env; the first call starts the server beside the training."""
+        result = self.env.reset(seed=seed, options=options)
+        if self._streams:
+            try:
+                self._begin_episode()
+            except Exception as error:
+                self._tap.failed(error)
+        return result
+
+    def step(self, action: Act) -> tuple[Obs, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Step the env; when a picture is due, take it."""
+        result = self.env.step(action)
+        try:
+            _, reward, terminated, truncated, _ = result
+            self._steps += 1
+            self._return += reward
+            if terminated or truncated or self._tap.due[0]:
+                self._look(bool(terminated or truncated))
+        except Exception as error:
+            self._tap.failed(error)
+        return result
+
+    def render(self) -> Any:
+        """What the env renders. A picture that happens to be due is taken from it at no cost."""
+        picture = self._source.render()
+        if self._begun and self._tap.due[0]:
+            self._tap.capture(lambda: picture, self._info(), depth=self._source.depth)
+        return picture
+
+    def close(self) -> None:
+        """Close the env and end its stream."""
+        try:
+            self.env.close()
+        finally:
+            self._begun = False
+            self._tap.close()
+
+    @property
+    def stream_url(self) -> str | None:
+        """The address of the page, token included; waits up to 10 s for the server, None when there is none."""
+        outlet = self._tap.outlet
+        if outlet is None:
+            return None
+        outlet.wait(10)
+        return outlet.url
+
+    def _begin_episode(self) -> None:
+        tap = self._tap
+        tap.open()
+        self._source.reset()
+        if not self._begun:
+            self._begun = True
+            if self._source.problem is not None:
+                tap.warn(self._source.problem)
+        self._steps_before += self._steps
+        self._episode += 1
+        self._steps, self._return = 0, 0.0
+        self._look(False)
+
+    def _look(self, ended: bool) -> None:
+        """Take a picture if one is due; note the end of an episode."""
+        tap = self._tap
+        if tap.due[0]:
+            if self._source.problem is None:
+                tap.capture(self._source.take, self._info(), depth=self._source.depth)
+            else:
+                tap.due[0] = 0
+        if ended:
+            tap.episode(self._episode, self._steps, float(self._return), self._steps_before + self._steps)
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            "episode": self._episode,
+            "step": self._steps,
+            "return": float(self._return),
+            "totalSteps": self._steps_before + self._steps,
+        }
+
+    def _repr_html_(self) -> str:
+        """The live picture, where a notebook shows this env as a cell's result."""
+        url = self.stream_url
+        return f"<code>{self!s}</code>" if url is None else inline_page(url, self._tap.channel)

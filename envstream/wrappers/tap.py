@@ -1,0 +1,169 @@
+"""The tap: where a wrapper's pictures leave. Shared by all wrappers; nothing here ever raises into training."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import weakref
+from collections.abc import Callable, MutableSequence
+from typing import Any
+
+from envstream import codec, outlet
+from envstream.config import StreamConfig
+from envstream.errors import EnvstreamError
+from envstream.links.channel import Channel
+from envstream.outlet import Outlet
+from envstream.sources.pixels import is_black, to_rgb
+
+log = logging.getLogger("envstream")
+
+BLACK_BEFORE_WARNING = 5  # Pictures in a row that are black before the user is told what helps.
+FAILURES_BEFORE_SILENCE = 5  # Captures in a row that fail before no more are tried in this episode.
+
+_open_taps: weakref.WeakSet[Tap] = weakref.WeakSet()
+
+
+class Tap:
+    """Takes pictures when they are due. Until it is open, and after it is closed, nothing is ever due.
+
+    Attributes:
+        due: `due[0]` is not 0 when a picture is wanted; the one thing that `step()` looks at.
+        captures: pictures handed over.
+        failures: captures that gave no picture.
+    """
+
+    def __init__(self, config: StreamConfig, settings: dict[str, Any], title: str) -> None:
+        self._config = config
+        self._settings = settings
+        self._title = config.videoStreamName or title
+        self._warned: set[str] = set()
+        self._reset()
+        for key in config.without_effect() if config.videoStream else ():
+            log.warning("envstream: %s has no effect in this version", key)
+
+    def _reset(self) -> None:
+        self.due: MutableSequence[int] | memoryview = bytearray(1)
+        self.captures = 0
+        self.failures = 0
+        self._failed_in_a_row = 0
+        self._black_in_a_row = 0
+        self._channel: Channel | None = None
+        self._outlet: Outlet | None = None
+        self._broken = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy in another process or in a deepcopy is a tap of its own, not yet open.
+        return {key: getattr(self, key) for key in ("_config", "_settings", "_title", "_warned")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reset()
+
+    @property
+    def outlet(self) -> Outlet | None:
+        """The server this tap leads to; None while it is closed."""
+        return self._outlet
+
+    @property
+    def channel(self) -> Channel | None:
+        return self._channel
+
+    def open(self) -> None:
+        """Begin streaming. Returns at once; a server that cannot start is reported once, and that is all."""
+        if self._channel is not None:
+            self._failed_in_a_row = 0  # A new episode, a new chance.
+            self.due = self._channel.due
+            return
+        if self._broken or not self._config.videoStream:
+            return
+        try:
+            self._outlet = outlet.connect(self._config)
+            self._channel = self._outlet.open(self._title, self._settings, self._config)
+            self.due = self._channel.due
+            _open_taps.add(self)
+        except (EnvstreamError, OSError, ImportError) as error:
+            self._broken = True
+            self.warn(f"{error}. Training goes on without a page.")
+
+    def close(self) -> None:
+        """End the stream; the page says so."""
+        channel, where = self._channel, self._outlet
+        self._reset()
+        if channel is not None and where is not None:
+            where.close(channel)
+
+    def forget(self) -> None:
+        """This process is a fork: the stream is the parent's."""
+        self._reset()
+        self._broken = True
+
+    def capture(self, take: Callable[[], object], info: dict[str, Any], *, depth: bool = False) -> None:
+        """Take a picture with `take` and hand it over. Called when one is due; never raises an Exception."""
+        started = time.perf_counter()
+        self.due[0] = 0  # Before the picture is handed over: from then on the next one may be asked for.
+        channel = self._channel
+        if channel is None:
+            return
+        try:
+            picture = take()
+            captured = time.monotonic()
+            if picture is None:
+                raise EnvstreamError("render() returned nothing; make the env with render_mode='rgb_array'")
+            pixels = to_rgb(picture, depth=depth, max_pixels=self._config.max_pixels)
+            if self._config.videoResolution is not None:
+                pixels = codec.resize(pixels, *self._config.videoResolution)
+            self._watch_for_black(pixels)
+            channel.send(pixels, captured, time.perf_counter() - started, info)
+            self.captures += 1
+            self._failed_in_a_row = 0
+        except Exception as error:
+            channel.failed(time.perf_counter() - started)
+            self.failed(error)
+
+    def episode(self, number: int, steps: int, total: float, all_steps: int) -> None:
+        """An episode ended."""
+        if self._channel is not None:
+            self._channel.episode(number, steps, total, all_steps)
+
+    def failed(self, error: BaseException) -> None:
+        """Something in streaming went wrong: one warning, a counter, and training goes on."""
+        self.failures += 1
+        self._failed_in_a_row += 1
+        if isinstance(error, EnvstreamError):
+            self.warn(str(error))
+        else:
+            self.warn(f"taking a picture failed with {type(error).__name__}: {error}")
+        if self._failed_in_a_row >= FAILURES_BEFORE_SILENCE:
+            self.due = bytearray(1)
+
+    def warn(self, message: str) -> None:
+        """Say a sentence once, in the log and on the page."""
+        if message in self._warned or len(self._warned) > 20:
+            return
+        self._warned.add(message)
+        log.warning("envstream: %s: %s", self._title, message)
+        if self._outlet is not None and self._channel is not None:
+            self._outlet.note(self._channel, message)
+
+    def _watch_for_black(self, pixels: Any) -> None:
+        if self._black_in_a_row >= BLACK_BEFORE_WARNING:
+            return  # Said already, or known to be no matter.
+        if not is_black(pixels):
+            self._black_in_a_row = 0
+            return
+        self._black_in_a_row += 1
+        if self._black_in_a_row == BLACK_BEFORE_WARNING:
+            self.warn(
+                "the pictures are black; without a screen set MUJOCO_GL=egl (MuJoCo), pass --enable_cameras "
+                "(Isaac Lab), or make the env with render_mode='rgb_array'"
+            )
+
+
+def _after_fork() -> None:
+    for tap in list(_open_taps):
+        tap.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
