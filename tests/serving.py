@@ -137,8 +137,9 @@ class Watcher:
     """A viewer on `/ws` that can be told what to do."""
 
     def __init__(self, port: int, *streams: str, path: str = "/ws", **options: Any) -> None:
-        self.socket: ClientConnection = connect(
-            f"ws://127.0.0.1:{port}{path}", compression=None, max_size=None, **options
+        self._stack = contextlib.ExitStack()
+        self.socket: ClientConnection = self._stack.enter_context(
+            connect(f"ws://127.0.0.1:{port}{path}", compression=None, max_size=None, **options)
         )
         self.hello = self.receive()
         self.pending: dict[str, Any] | None = None
@@ -149,7 +150,7 @@ class Watcher:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.socket.close()
+        self._stack.close()
 
     def send(self, **message: Any) -> None:
         self.socket.send(json.dumps(message))

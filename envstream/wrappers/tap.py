@@ -77,6 +77,9 @@ class Tap:
             return
         if self._broken or not self._config.videoStream:
             return
+        # SDL, with which pygame draws many envs, would catch SIGTERM at the first picture: a run that could
+        # be ended with `kill` before somebody looked must be afterwards, too.
+        os.environ.setdefault("SDL_NO_SIGNAL_HANDLERS", "1")
         try:
             self._outlet = outlet.connect(self._config)
             self._channel = self._outlet.open(self._title, self._settings, self._config)
