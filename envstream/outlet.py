@@ -27,6 +27,18 @@ THREAD_COST = (
     "a busy pure-Python loop to lose 10-30 % of its speed while somebody watches"
 )
 
+# Envs that agree on these share a server. One that wants another token must not be shown without it.
+SERVER_SETTINGS = (
+    "videoStreamHost",
+    "videoStreamPort",
+    "videoStreamWorker",
+    "videoStreamToken",
+    "videoStreamTlsCert",
+    "videoStreamTlsKey",
+    "videoStreamAllowedHosts",
+    "videoStreamMaxViewers",
+)
+
 _outlets: dict[tuple[Any, ...], Outlet] = {}
 # Protects the table of outlets and each outlet's list of channels. Taken when envs open and close,
 # never in step().
@@ -178,7 +190,7 @@ def announcement(outlet: Outlet, address: Address) -> str:
 
 def connect(config: StreamConfig) -> Outlet:
     """The outlet of this process that serves as `config` says; made when there is none yet."""
-    key = (os.getpid(), config.videoStreamHost, config.videoStreamPort, config.videoStreamWorker)
+    key = (os.getpid(), *(str(getattr(config, name)) for name in SERVER_SETTINGS))
     with _lock:
         if key not in _outlets:
             _outlets[key] = Outlet(key, config)

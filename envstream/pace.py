@@ -55,22 +55,22 @@ class Pace:
 
 
 class Rate:
-    """Events a second over the last `window` seconds. Pure: time is passed in."""
+    """Events a second over the last `window` seconds. Pure: time is passed in; reading changes nothing."""
 
     def __init__(self, window: float = 3.0) -> None:
         self._window = window
         self._times: deque[float] = deque(maxlen=2048)
 
     def add(self, now: float) -> None:
-        self._times.append(now)
+        times = self._times
+        times.append(now)
+        while times[0] < now - self._window:
+            times.popleft()
 
     def at(self, now: float) -> float:
         """Events a second at `now`; 0 when fewer than two lie in the window."""
-        while self._times and self._times[0] < now - self._window:
-            self._times.popleft()
-        if len(self._times) < 2:
+        recent = [at for at in list(self._times) if at >= now - self._window]
+        if len(recent) < 2:
             return 0.0
-        span = max(now - self._times[0], 1e-9)
-        # The first event opens the span; the share of a running interval keeps the figure honest
-        # when events stop.
-        return (len(self._times) - 1) / span if span > 0 else 0.0
+        # Up to now, not up to the last event: the figure sinks when events stop.
+        return (len(recent) - 1) / max(now - recent[0], 1e-9)

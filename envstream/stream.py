@@ -16,6 +16,9 @@ from envstream.pace import Pace, Rate
 
 STALLED_AFTER = 1.0  # Seconds a picture may be waited for before the page says that the learner is busy.
 
+STEPS_WINDOW = 5.0  # Seconds over which steps a second are measured.
+OVERHEAD_WINDOW = 10.0  # Seconds over which the captures' share of wall time is measured.
+
 
 class Episode(NamedTuple):
     """A finished episode."""
@@ -49,7 +52,7 @@ class Stream:
         self._served = Rate()
         self._steps: deque[tuple[float, int]] = deque(maxlen=64)
         self._asked_at: float | None = None
-        self._overhead: deque[tuple[float, float]] = deque(maxlen=4096)
+        self._overhead: deque[tuple[float, float]] = deque(maxlen=2048)
 
     def rung(self, max_width: int | None = None, format: str = "jpeg", quality: int | None = None) -> Rung:
         """What a viewer is sent who asked for nothing in particular, or for some of it."""
@@ -113,18 +116,16 @@ class Stream:
 
     def steps_per_second(self, now: float) -> float | None:
         """Env steps a second over the last few seconds; None when not known."""
-        while len(self._steps) > 2 and self._steps[0][0] < now - 5.0:
-            self._steps.popleft()
-        if len(self._steps) < 2:
+        recent = [sample for sample in list(self._steps) if sample[0] >= now - STEPS_WINDOW]
+        if len(recent) < 2:
             return None
-        (then, before), (last, total) = self._steps[0], self._steps[-1]
+        (then, before), (last, total) = recent[0], recent[-1]
         return (total - before) / (last - then) if last > then else None
 
     def overhead(self, now: float) -> float:
-        """Share of the trainer's wall time that captures took over the last 10 s."""
-        while self._overhead and self._overhead[0][0] < now - 10.0:
-            self._overhead.popleft()
-        return sum(cost for _, cost in list(self._overhead)) / 10.0
+        """Share of the trainer's wall time that captures took over the last ten seconds."""
+        recent = [cost for at, cost in list(self._overhead) if at >= now - OVERHEAD_WINDOW]
+        return sum(recent) / OVERHEAD_WINDOW
 
     def state(self, now: float) -> str:
         """`waiting` for the first picture, `live`, `stalled` (the learner is busy) or `ended`."""

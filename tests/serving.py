@@ -181,3 +181,38 @@ class Watcher:
 
     def ack(self, about: dict[str, Any]) -> None:
         self.send(type="ack", stream=about["stream"], frameNumber=about["frameNumber"])
+
+
+@contextlib.contextmanager
+def streaming(env: Any, **settings: Any) -> Iterator[int]:
+    """An env that is stepped in a thread of this process, served by the thread worker; gives the port."""
+    from envstream import StreamingWrapper
+
+    from envstream import outlet as outlets
+
+    outlets._outlets.clear()  # A server of its own, whatever other tests have running.
+    before = set(threading.enumerate())
+    wrapped = StreamingWrapper(env, **{"videoStreamWorker": "thread", "videoStreamPort": 0, **settings})
+    wrapped.reset()
+    stop = threading.Event()
+
+    def train() -> None:
+        while not stop.wait(0.001):
+            *_, terminated, truncated, _ = wrapped.step(0)
+            if terminated or truncated:
+                wrapped.reset()
+
+    outlet = wrapped._tap.outlet
+    assert outlet is not None
+    address = outlet.wait(10)
+    assert address is not None, outlet.failure
+    thread = threading.Thread(target=train)
+    thread.start()
+    try:
+        yield address.port
+    finally:
+        stop.set()
+        thread.join()
+        wrapped.close()
+        ours = [t for t in set(threading.enumerate()) - before if t.name.startswith("envstream")]
+        until(lambda: not any(thread.is_alive() for thread in ours), "the server's end")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import socket
 import sys
@@ -24,6 +25,8 @@ from envstream.web.auth import Access
 from envstream.web.fanout import Fanout
 from envstream.web.messages import LONGEST_MESSAGE, status_text
 from envstream.web.protocols import HttpProtocol, SocketProtocol
+
+log = logging.getLogger("envstream")
 
 PORTS_TRIED = 100  # From the wanted port upwards, when it is taken.
 LAST_WORDS = 0.5  # Seconds in which viewers hear that the run has ended.
@@ -158,9 +161,12 @@ class Server:
         local = trainer == os.getpid()
         while True:
             await asyncio.sleep(1.0)
-            intake.look()
-            fanout.revive()
-            self._tell(hub)
+            try:
+                intake.look()
+                fanout.revive()
+                self._tell(hub)
+            except Exception:  # One bad beat must not be the last.
+                log.exception("envstream: the server's once-a-second round failed")
             # End of file says it first, unless a forked process holds the line open.
             if not local and sys.platform != "win32" and os.getppid() != trainer:
                 self._ended.set()
