@@ -91,9 +91,7 @@ class Encoder:
             self.encoded_bytes += len(data)
         height, width = pixels.shape[:2]
         described = describe(self._stream, frame, rung.format, width, height, seconds, now)
-        return Picture(
-            self._stream, frame, data, rung.format, width, height, seconds, now, described
-        )
+        return Picture(self._stream, frame, data, rung.format, width, height, seconds, now, described)
 
 
 def describe(

@@ -42,8 +42,6 @@ class Frame:
         return int(self.pixels.shape[0])
 
     @classmethod
-    def copy_of(
-        cls, pixels: Pixels, number: int, captured: float, cost: float = 0.0, **info: Any
-    ) -> Frame:
+    def copy_of(cls, pixels: Pixels, number: int, captured: float, cost: float = 0.0, **info: Any) -> Frame:
         """A frame with its own copy of `pixels` (uint8, (height, width, 3))."""
         return cls(np.array(pixels, np.uint8, order="C", copy=True), number, captured, cost, info)

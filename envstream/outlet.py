@@ -1,4 +1,4 @@
-"""The outlet: what all wrappers of one process share towards one server. Starts it, names streams, ends it."""
+"""The outlet: what the wrappers of one process share towards one server: its start, names, its end."""
 
 from __future__ import annotations
 
@@ -58,7 +58,12 @@ class Outlet:
         self.address: Address | None = None
         self.failure: str | None = None
         self.token = self._make_token(config)
-        self._start = {"op": "start", "token": self.token, "port": config.videoStreamPort, "pid": os.getpid()}
+        self._start: dict[str, Any] = {
+            "op": "start",
+            "token": self.token,
+            "port": config.videoStreamPort,
+            "pid": os.getpid(),
+        }
         self._worker = self._make_worker(config.videoStreamWorker)
 
     @staticmethod
@@ -183,8 +188,7 @@ def announcement(outlet: Outlet, address: Address) -> str:
     return (
         f"envstream: watch at {outlet.url}\n"
         f"envstream: from your laptop: ssh -L {port}:{inner}:{port} {user}@{socket.gethostname()} "
-        f"and then {address.scheme}://127.0.0.1:{port}/"
-        + (f"?token={outlet.token}" if outlet.token else "")
+        f"and then {address.scheme}://127.0.0.1:{port}/" + (f"?token={outlet.token}" if outlet.token else "")
     )
 
 

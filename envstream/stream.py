@@ -176,7 +176,9 @@ class Stream:
             "served_fps": round(self._served.at(now), 2),
             "encodes": encoder.encodes,
             "cache_hits": encoder.hits,
-            "encode_ms": round(1000 * encoder.encode_seconds / encoder.encodes, 3) if encoder.encodes else None,
+            "encode_ms": round(1000 * encoder.encode_seconds / encoder.encodes, 3)
+            if encoder.encodes
+            else None,
             "encoded_bytes": encoder.encoded_bytes,
             "capture_failures": self.failures,
             "episodes": self.episodes_seen,

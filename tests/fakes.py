@@ -63,11 +63,16 @@ def quiet_outlet(monkeypatch: Any) -> QuietOutlet:
 class PictureEnv(gym.Env[int, int]):
     """An env whose `render()` gives whatever it was told to, and whose episodes last `length` steps."""
 
-    metadata = {"render_modes": ["rgb_array", "ansi", "human", "rgb_array_list", "depth_array"], "render_fps": 30}
+    metadata = {
+        "render_modes": ["rgb_array", "ansi", "human", "rgb_array_list", "depth_array"],
+        "render_fps": 30,
+    }
     observation_space = gym.spaces.Discrete(1000)
     action_space = gym.spaces.Discrete(2)
 
-    def __init__(self, picture: object = None, render_mode: str | None = "rgb_array", length: int = 5) -> None:
+    def __init__(
+        self, picture: object = None, render_mode: str | None = "rgb_array", length: int = 5
+    ) -> None:
         self.picture = np.full((4, 6, 3), 200, np.uint8) if picture is None else picture
         self.render_mode = render_mode
         self.length = length

@@ -85,7 +85,9 @@ class Trainer:
     def child(self) -> int | None:
         """The pid of the server process, if there is one."""
         found = subprocess.run(
-            ["pgrep", "-P", str(self.process.pid), "-f", "envstream.web.child"], capture_output=True, text=True
+            ["pgrep", "-P", str(self.process.pid), "-f", "envstream.web.child"],
+            capture_output=True,
+            text=True,
         ).stdout.split()
         return int(found[0]) if found else None
 
@@ -187,7 +189,6 @@ class Watcher:
 def streaming(env: Any, **settings: Any) -> Iterator[int]:
     """An env that is stepped in a thread of this process, served by the thread worker; gives the port."""
     from envstream import StreamingWrapper
-
     from envstream import outlet as outlets
 
     outlets._outlets.clear()  # A server of its own, whatever other tests have running.

@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from serving import TRAINER, Watcher, alive, get, stats, training, until
 
 WORKERS = ["process", "thread"]
@@ -49,7 +48,9 @@ def test_the_process_worker_runs_beside_and_the_thread_worker_inside_the_trainer
 
 
 @linux_only
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGSEGV, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGSEGV, signal.SIGHUP]
+)
 def test_a_trainer_killed_by_any_signal_takes_its_server_with_it(number: signal.Signals) -> None:
     with training() as trainer, Watcher(trainer.port) as watcher:
         child = trainer.child()
@@ -123,7 +124,9 @@ print("finished")
 """
 
 
-def _run(settings: dict[str, object], before: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+def _run(
+    settings: dict[str, object], before: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
     script = before + SCRIPT_THAT_ENDS.format(settings={"videoStreamPort": 0, **settings})
     env = {**os.environ, **environment}
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env=env)
@@ -186,7 +189,9 @@ def test_a_tiny_dev_shm_is_no_matter_or_an_error_but_never_a_crash(memfd: bool, 
     if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
         pytest.skip("needs root and the right to make a mount namespace: run the tests as root")
     without = "" if memfd else "import os; del os.memfd_create\n"
-    script = without + TRAINER.format(tests=str(Path(__file__).parent), settings={"videoStreamPort": 0}, extra="")
+    script = without + TRAINER.format(
+        tests=str(Path(__file__).parent), settings={"videoStreamPort": 0}, extra=""
+    )
     # 64 KiB: the control page fits, one picture of 600×400 does not.
     shell = 'mount -t tmpfs -o size=80k tmpfs /dev/shm && exec "$0" -c "$1"'
     process = subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import socket
 import ssl
@@ -15,12 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fakes import PictureEnv
 from PIL import Image
+from serving import Watcher, get, stats, streaming, until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from envstream.web import protocols
-from fakes import PictureEnv
-from serving import Watcher, get, stats, streaming, until
 
 NAME = "PictureEnv"
 
@@ -111,7 +112,8 @@ def test_a_screenshot_can_wait_for_the_next_picture(port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["?quality=0", "?quality=101", "?quality=best", "?quality=nan", "?scale=9", "?format=gif", "?after=-1"]
+    "query",
+    ["?quality=0", "?quality=101", "?quality=best", "?quality=nan", "?scale=9", "?format=gif", "?after=-1"],
 )
 def test_a_query_that_cannot_be_meant_is_answered_with_what_was_expected(port: int, query: str) -> None:
     status, _, body = get(port, "/screen" + query)
@@ -171,7 +173,7 @@ def test_mjpeg_parts_are_pictures_with_headers_and_end_with_the_next_boundary(po
 
 def test_mjpeg_comes_at_the_rate_that_was_asked_for(port: int) -> None:
     times = [float(headers["x-timestamp"]) for headers, _ in _parts(port, 4, "?fps=5")]
-    assert all(later - earlier > 0.1 for earlier, later in zip(times[1:], times[2:]))
+    assert all(later - earlier > 0.1 for earlier, later in itertools.pairwise(times[1:]))
 
 
 def test_curl_reads_the_stream(port: int, tmp_path: Path) -> None:
@@ -197,7 +199,9 @@ def test_ffmpeg_reads_the_stream(tmp_path: Path, required: Any) -> None:
     with streaming(PictureEnv(np.full((48, 64, 3), 200, np.uint8))) as port:
         file = tmp_path / "out.png"
         command = [ffmpeg, "-v", "error", "-f", "mpjpeg", "-i", f"http://127.0.0.1:{port}/stream"]
-        done = subprocess.run([*command, "-frames:v", "1", str(file)], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [*command, "-frames:v", "1", str(file)], capture_output=True, text=True, timeout=60
+        )
         assert done.returncode == 0, done.stderr
         assert Image.open(io.BytesIO(file.read_bytes())).size == (64, 48)
 
@@ -291,7 +295,9 @@ def test_an_oversized_message_ends_that_connection(port: int) -> None:
         assert closed.value.rcvd is not None and closed.value.rcvd.code == 1009
 
 
-@pytest.mark.parametrize("mess", [b"\x00\xff" * 500, b"GET / HTTP/9.9\r\n\r\n", b"G" * 70_000, b"\r\n\r\n\r\n"])
+@pytest.mark.parametrize(
+    "mess", [b"\x00\xff" * 500, b"GET / HTTP/9.9\r\n\r\n", b"G" * 70_000, b"\r\n\r\n\r\n"]
+)
 def test_malformed_http_ends_that_connection_and_nobody_elses(port: int, mess: bytes) -> None:
     with Watcher(port, NAME) as good, socket.create_connection(("127.0.0.1", port), timeout=5) as bad:
         bad.sendall(mess)
@@ -428,7 +434,9 @@ def test_https_is_served_with_a_given_certificate(tmp_path: Path, required: Any)
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     command = [required("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
     files = ["-keyout", str(key), "-out", str(cert), "-subj", "/CN=localhost"]
-    subprocess.run([*command, *files, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    subprocess.run(
+        [*command, *files, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True
+    )
     settings = {"videoStreamTlsCert": str(cert), "videoStreamTlsKey": str(key)}
     with streaming(PictureEnv(), **settings) as port:
         context = ssl.create_default_context(cafile=str(cert))

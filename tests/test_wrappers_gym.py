@@ -10,13 +10,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from fakes import PictureEnv, QuietOutlet, quiet_outlet
 from gymnasium.wrappers import RecordEpisodeStatistics, TimeLimit
 from omegaconf import OmegaConf
 from PIL import Image
 
 from envstream import StreamConfig, StreamingWrapper
 from envstream.errors import SettingError
-from fakes import PictureEnv, QuietOutlet, quiet_outlet
 
 
 @pytest.fixture
@@ -82,7 +82,9 @@ def test_a_terminal_picture_belongs_to_the_episode_that_ends(quiet: QuietOutlet)
     assert quiet.episodes() == [(1, 3, 4.5)]
 
 
-def test_episodes_are_counted_across_resets_and_an_aborted_one_is_not_a_finished_one(quiet: QuietOutlet) -> None:
+def test_episodes_are_counted_across_resets_and_an_aborted_one_is_not_a_finished_one(
+    quiet: QuietOutlet,
+) -> None:
     env = StreamingWrapper(PictureEnv(length=2))
     env.reset()
     env.step(0)
@@ -288,7 +290,9 @@ def test_what_cannot_be_streamed_is_said_once_with_the_fix(
         env.reset()
         quiet.ask()
         env.step(0)
-    assert [r.message for r in caplog.records if "render_mode='rgb_array'" in r.message] == [caplog.messages[0]]
+    assert [r.message for r in caplog.records if "render_mode='rgb_array'" in r.message] == [
+        caplog.messages[0]
+    ]
     assert inner.renders == 0
     assert len(quiet.notes) == 1
 
@@ -339,7 +343,9 @@ def test_black_pictures_are_shown_and_the_remedy_is_named_once(
         quiet.ask()
         env.step(0)
         assert len(quiet.pictures()) == 1
-    assert [r.message for r in caplog.records] == [r.message for r in caplog.records if "MUJOCO_GL=egl" in r.message]
+    assert [r.message for r in caplog.records] == [
+        r.message for r in caplog.records if "MUJOCO_GL=egl" in r.message
+    ]
     assert len(caplog.records) == 1
 
 

@@ -56,7 +56,7 @@ class Incoming:
             BlockingIOError: when the socket does not block and nothing is there.
         """
         try:
-            if hasattr(socket, "recv_fds") and self._line.family == getattr(socket, "AF_UNIX", -1):
+            if self._line.family == getattr(socket, "AF_UNIX", None):
                 data, descriptors, _, _ = socket.recv_fds(self._line, 65536, _MOST_DESCRIPTORS)
                 self.descriptors += descriptors
             else:

@@ -58,7 +58,7 @@ class Sidecar(Worker):
 
     def _supervise(self) -> None:
         pause, failures, ever_up = _FIRST_PAUSE, 0, False
-        while not self.stopping:
+        while True:
             began = time.monotonic()
             up, reason = self._live_once()
             if self.stopping:
@@ -83,7 +83,7 @@ class Sidecar(Worker):
         try:
             self.process = process = subprocess.Popen(
                 child_command(),
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 env=child_environment(),
                 cwd=Path(__file__).resolve().parents[2],

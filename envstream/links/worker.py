@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,7 @@ class Address:
         return f"{self.scheme}://{host}:{self.port}/"
 
 
-class Worker:
+class Worker(ABC):
     """Announces channels to a server over a control line, and hears where it listens.
 
     Subclasses say how the server is run (`launch`) and how a block is handed to it (`handles`).
@@ -109,9 +110,13 @@ class Worker:
                 pass  # The other side was first.
             line.close()
 
+    @abstractmethod
+    def launch(self) -> None:
+        """Start the server, without waiting for anything."""
+
+    @abstractmethod
     def handles(self, channel: Channel) -> tuple[dict[str, Any], list[int]]:
         """How the channel's block is handed over: fields of the message, and file descriptors."""
-        raise AssertionError("a worker says how its blocks are handed over")
 
     def _announce(self, line: socket.socket, channel: Channel) -> None:
         fields, descriptors = self.handles(channel)
@@ -126,7 +131,9 @@ class Worker:
         if channel.message:
             self._say(line, {"op": "note", "name": channel.name, "message": channel.message})
 
-    def _say(self, line: socket.socket, message: Mapping[str, Any], descriptors: list[int] | None = None) -> None:
+    def _say(
+        self, line: socket.socket, message: Mapping[str, Any], descriptors: list[int] | None = None
+    ) -> None:
         try:
             control.send(line, message, descriptors or ())
         except OSError:

@@ -17,7 +17,6 @@ from envstream.frame import Pixels
 
 _Array = npt.NDArray[Any]
 
-_NESTING = 4  # lists in lists that are looked into; a list that holds itself ends here too
 _PIL_MODES_READ_AS_THEY_ARE = {"1", "L", "LA", "RGB", "RGBA", "F", "I", "I;16", "I;16L", "I;16B", "I;16N"}
 
 
@@ -76,10 +75,10 @@ def _read(picture: object) -> _Array:
     return array
 
 
-def _as_array(picture: Any, nesting: int = _NESTING) -> _Array | None:
+def _as_array(picture: Any) -> _Array | None:
     """The picture as an array, by the first manner it has; None when it has none."""
     if isinstance(picture, list | tuple):
-        return _as_array(picture[-1], nesting - 1) if picture and nesting else None
+        return _as_array(picture[-1]) if picture else None
     if isinstance(picture, io.StringIO):
         picture = picture.getvalue()
     if isinstance(picture, str):
@@ -144,7 +143,8 @@ def _to_bytes(array: _Array) -> Pixels:
         return _unit_to_bytes(array if highest <= 1 else array / 255)
     if kind == "u" and array.dtype.itemsize == 2:
         return (array >> 8).astype(np.uint8)
-    return np.clip(array, 0, min(255, np.iinfo(array.dtype).max)).astype(np.uint8)
+    highest = min(255, np.iinfo(array.dtype).max)  # numpy 2.0 refuses to clip int8 to 255
+    return np.clip(array, 0, highest).astype(np.uint8)
 
 
 def _distances_to_bytes(array: _Array) -> Pixels:

@@ -194,10 +194,10 @@ def _face() -> _Face:
         except (OSError, ImportError):  # not on this machine; Pillow built without FreeType
             continue
         return _Face(font, round(font.getlength("M")), sum(font.getmetrics()), zoom=1, encoding="utf-8")
-    # Since Pillow 10.1 load_default() gives a proportional font; the bitmap got its own name later.
+    # Where Pillow has FreeType, load_default() is proportional; before Pillow 11 it may be all there is.
     bitmap = getattr(ImageFont, "load_default_imagefont", ImageFont.load_default)()
-    _, _, right, bottom = bitmap.getbbox("M")
-    return _Face(bitmap, round(right), round(bottom), zoom=2, encoding="latin-1")
+    width, height = bitmap.getbbox("W")[2], bitmap.getbbox("g")[3]
+    return _Face(bitmap, round(width), round(height), zoom=2, encoding="latin-1")
 
 
 @lru_cache(maxsize=4096)

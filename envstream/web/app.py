@@ -67,5 +67,11 @@ def described(hub: Hub, name: str) -> dict[str, Any]:
 
 def settings_shown(config: Any) -> dict[str, Any]:
     """The settings that matter to somebody who watches; none that open a door."""
-    keys = ("videoStreamQuality", "videoStreamBufferSize", "videoFps", "videoResolution", "videoStreamMaxOverhead")
+    keys = (
+        "videoStreamQuality",
+        "videoStreamBufferSize",
+        "videoFps",
+        "videoResolution",
+        "videoStreamMaxOverhead",
+    )
     return {key: getattr(config, key) for key in keys}

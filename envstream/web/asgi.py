@@ -29,7 +29,8 @@ class Application:
         self._access = access
         self._fanout = fanout
         self._pictures = Pictures(hub, fanout)
-        self._flask: Any = WSGIMiddleware(create_app(hub), workers=8)
+        flask: Any = create_app(hub)
+        self._flask: Any = WSGIMiddleware(flask, workers=8)
         self.listeners: set[Callable[[str], None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +70,9 @@ class Application:
         if scope["type"] == "websocket":
             await _refuse_socket(receive, send, verdict.status, verdict.reason)
         else:
-            await answer(send, verdict.status, f"{verdict.reason}\n".encode(), [(b"cache-control", b"no-store")])
+            await answer(
+                send, verdict.status, f"{verdict.reason}\n".encode(), [(b"cache-control", b"no-store")]
+            )
 
 
 async def _refuse_socket(receive: Receive, send: Send, status: int, reason: str) -> None:

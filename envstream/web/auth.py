@@ -72,7 +72,9 @@ class Access:
             return Verdict(200)
         if _same(_cookies(headers.get("cookie", "")).get(self.cookie_name, ""), self._cookie_value):
             return Verdict(200)
-        return Verdict(401, "this page needs its token: open the full address that the run printed at its start")
+        return Verdict(
+            401, "this page needs its token: open the full address that the run printed at its start"
+        )
 
     def _cookie(self) -> str:
         secure = "; Secure" if self._secure else ""

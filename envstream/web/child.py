@@ -1,4 +1,4 @@
-"""`python -m envstream.web.child`: the server process beside a trainer. Its standard input is the control line."""
+"""`python -m envstream.web.child`: the server process beside a trainer. Its stdin is the control line."""
 
 from __future__ import annotations
 

@@ -136,9 +136,7 @@ class Fanout:
         if future.done():
             self._post(stream, future, seats)
         else:
-            future.add_done_callback(
-                lambda done: self._from_thread(lambda: self._post(stream, done, seats))
-            )
+            future.add_done_callback(lambda done: self._from_thread(lambda: self._post(stream, done, seats)))
 
     def _from_thread(self, call: object) -> None:
         try:

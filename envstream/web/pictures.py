@@ -92,7 +92,7 @@ class Pictures:
         self._fanout = fanout
 
     async def mjpeg(self, query: Query, receive: Receive, send: Send) -> None:
-        """An endless `multipart/x-mixed-replace` of JPEGs, newest first, skipping what the reader is too slow for."""
+        """An endless `multipart/x-mixed-replace` of JPEGs; a slow reader skips frames, it never falls behind."""
         stream = self._find(query)
         name = query.text("stream") or (stream.name if stream else "")
         fps = query.number("fps", 0.1, 240)
@@ -171,7 +171,9 @@ class Pictures:
             finally:
                 self._fanout.leave(seat)
         frame = stream.buffer.newest()
-        return None if frame is None else await asyncio.wrap_future(stream.encoder.picture(frame, rung))
+        if frame is None:
+            return None
+        return await asyncio.wrap_future(stream.encoder.picture(frame, rung))
 
     def _find(self, query: Query) -> Stream | None:
         return self._hub.find(query.text("stream"))

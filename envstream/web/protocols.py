@@ -63,7 +63,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, reason: bytes) -> None:
         self._stop_head_timer()
-        self.transport.write(b"HTTP/1.1 %d %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % (status, reason))
+        self.transport.write(
+            b"HTTP/1.1 %d %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % (status, reason)
+        )
         self.transport.close()
 
 

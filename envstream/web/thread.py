@@ -25,7 +25,9 @@ class ThreadWorker(Worker):
         self._blocks: dict[int, Block] = {}
         ours, theirs = socket.socketpair()
         self._sockets = {ours.fileno(), theirs.fileno()}
-        threading.Thread(target=run, args=(theirs, self._attach), name="envstream-server", daemon=True).start()
+        threading.Thread(
+            target=run, args=(theirs, self._attach), name="envstream-server", daemon=True
+        ).start()
         threading.Thread(target=self._listen, args=(ours,), name="envstream-line", daemon=True).start()
         self.connect(ours)
 

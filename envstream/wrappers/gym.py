@@ -90,7 +90,7 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
 
     @property
     def stream_url(self) -> str | None:
-        """The address of the page, token included; waits up to 10 s for the server, None when there is none."""
+        """The page's address, token included; waits up to 10 s for the server, None when there is none."""
         outlet = self._tap.outlet
         if outlet is None:
             return None

@@ -1,4 +1,4 @@
-"""The tap: where a wrapper's pictures leave. Shared by all wrappers; nothing here ever raises into training."""
+"""The tap: where a wrapper's pictures leave. Shared by all wrappers; nothing here raises into training."""
 
 from __future__ import annotations
 

@@ -1,0 +1,48 @@
+/** Addresses: every URL is relative to the page, so that a sub-path or an iframe changes nothing. */
+
+const opened = new URL(location.href);
+const token = opened.searchParams.get('token');
+
+/** `?embed=1`: the compact layout for notebooks and iframes. */
+export const embed = opened.searchParams.get('embed') === '1';
+
+if (token) {
+  // The token stays in memory only: an address bar ends up in screenshots and screen shares.
+  opened.searchParams.delete('token');
+  try {
+    history.replaceState(history.state, '', opened);
+  } catch {
+    // A sandboxed frame may forbid it; the page works all the same.
+  }
+}
+
+/** A URL on the same server. The token goes along because a cross-site iframe may have no cookies. */
+export function address(path, params = {}) {
+  const url = new URL(path, document.baseURI);
+  for (const [key, value] of Object.entries(params)) {
+    if (value !== null && value !== undefined) url.searchParams.set(key, value);
+  }
+  if (token) url.searchParams.set('token', token);
+  return url.href;
+}
+
+export function socketAddress() {
+  const url = new URL(address('ws'));
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  return url.href;
+}
+
+/** The stream that `#stream=NAME` asks for, or null. */
+export function pinnedStream() {
+  return new URLSearchParams(location.hash.slice(1)).get('stream');
+}
+
+export function pinStream(name) {
+  const hash = new URLSearchParams(location.hash.slice(1));
+  hash.set('stream', name);
+  try {
+    history.replaceState(history.state, '', `#${hash}`);
+  } catch {
+    // As above: the choice then only lasts as long as the page.
+  }
+}

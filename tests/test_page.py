@@ -1,0 +1,321 @@
+"""The page in a real browser: it shows the training, says how it is, and comes back by itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import missing
+from fakes import PictureEnv
+from serving import get, stats, streaming, training, until
+
+pytestmark = pytest.mark.browser
+
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HERE = Path(__file__).parent
+# Where the pictures of the page go: the documentation's folder when they are to be renewed.
+PICTURES = os.environ.get("ENVSTREAM_PICTURES")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install -e '.[test]'")
+    path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+    if path is None:
+        missing("a Chromium browser", "on Debian: apt-get install chromium")
+    with playwright.sync_playwright() as running:
+        started = running.chromium.launch(executable_path=path, args=QUIET)
+        yield started
+        started.close()
+
+
+class Page:
+    """A tab, and what the page says of itself in its body's data attributes."""
+
+    def __init__(self, browser: Any, url: str, **options: Any) -> None:
+        self.context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
+        self.tab = self.context.new_page()
+        self.problems: list[str] = []
+        self.tab.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.tab.goto(url)
+
+    def __enter__(self) -> Page:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.context.close()
+
+    def data(self, name: str) -> str:
+        return str(self.tab.evaluate(f"document.body.dataset.{name}"))
+
+    def is_in(self, state: str, seconds: float = 20.0) -> None:
+        until(
+            lambda: self.data("state") == state, f"the page to be {state}, not {self.data('state')}", seconds
+        )
+
+    def frame(self) -> int:
+        value = self.data("frame")
+        return int(value) if value.isdigit() else 0
+
+    def pixels(self) -> str:
+        """The canvas as it is painted now."""
+        return str(self.tab.evaluate("document.querySelector('canvas').toDataURL()"))
+
+    def text(self) -> str:
+        return str(self.tab.inner_text("body"))
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Page]]:
+    pages: list[Page] = []
+
+    def opening(url: str, **options: Any) -> Page:
+        pages.append(Page(browser, url, **options))
+        return pages[-1]
+
+    yield opening
+    for page in pages:
+        page.context.close()
+    assert [problem for page in pages for problem in page.problems] == []
+
+
+def test_the_canvas_shows_the_training_as_it_goes_on(open_page: Callable[..., Page]) -> None:
+    with training() as trainer:
+        page = open_page(trainer.url)
+        page.is_in("live")
+        before, number = page.pixels(), page.frame()
+        until(lambda: page.frame() > number + 3, "new frames")
+        assert page.pixels() != before
+        assert "CartPole-v1" in page.text() and "600 × 400" in page.text()
+
+
+def test_the_page_recovers_when_the_trainer_is_killed_and_started_again(
+    open_page: Callable[..., Page],
+) -> None:
+    with training() as trainer:
+        port = trainer.port
+        page = open_page(trainer.url)
+        page.is_in("live")
+        trainer.process.send_signal(signal.SIGKILL)
+        until(lambda: page.data("state") in ("ended", "reconnecting"), "the page to notice")
+    with training(videoStreamPort=port) as again:
+        assert again.port == port
+        page.is_in("live")
+        number = page.frame()
+        until(lambda: page.frame() != number, "new frames")
+
+
+def test_a_learner_that_is_updating_is_said_so_and_is_no_error(open_page: Callable[..., Page]) -> None:
+    extra = """
+    env.render_now = 0
+    for _ in range(2000):
+        *_, terminated, truncated, _ = env.step(0)
+        time.sleep(0.002)
+        if terminated or truncated:
+            env.reset()
+    time.sleep(60)
+    """
+    with training(extra) as trainer:
+        page = open_page(trainer.url)
+        page.is_in("live")
+        page.is_in("stalled")
+        assert "updating" in page.text()
+
+
+def test_a_costly_render_is_explained_with_the_key_that_changes_it(open_page: Callable[..., Page]) -> None:
+    class Costly(PictureEnv):
+        def render(self) -> Any:
+            total = sum(range(600_000))  # Some 20 ms of work, whatever the machine.
+            return np.full((40, 60, 3), total % 200, np.uint8)
+
+    with streaming(Costly(length=10_000)) as port:
+        page = open_page(f"http://127.0.0.1:{port}/")
+        page.is_in("live")
+        until(lambda: "videoStreamMaxOverhead" in page.text(), "the note about the budget")
+
+
+def test_a_problem_of_the_env_is_shown_as_a_sentence(open_page: Callable[..., Page]) -> None:
+    with streaming(PictureEnv(render_mode=None)) as port:
+        page = open_page(f"http://127.0.0.1:{port}/")
+        until(lambda: "render_mode='rgb_array'" in page.text(), "the sentence")
+
+
+def test_pause_holds_the_picture_and_asks_for_nothing(open_page: Callable[..., Page]) -> None:
+    with training() as trainer:
+        page = open_page(trainer.url)
+        page.is_in("live")
+        page.tab.keyboard.press("Space")
+        page.is_in("paused")
+        until(lambda: stats(trainer.port)["streams"]["CartPole-v1"]["viewers"] == 0, "no demand")
+        page.tab.keyboard.press("Space")
+        page.is_in("live")
+
+
+def test_a_hidden_tab_asks_for_nothing(open_page: Callable[..., Page]) -> None:
+    hide = """state => {
+        Object.defineProperty(document, "hidden", {value: state === "hidden", configurable: true});
+        Object.defineProperty(document, "visibilityState", {value: state, configurable: true});
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    with training() as trainer:
+        page = open_page(trainer.url)
+        page.is_in("live")
+        page.tab.evaluate(hide, "hidden")
+        until(lambda: stats(trainer.port)["streams"]["CartPole-v1"]["viewers"] == 0, "no demand")
+        number = page.frame()
+        page.tab.evaluate(hide, "visible")
+        until(lambda: page.frame() > number, "new frames")
+
+
+def test_small_pixel_art_is_enlarged_without_blur(open_page: Callable[..., Page]) -> None:
+    with streaming(PictureEnv(np.full((144, 160, 3), 90, np.uint8))) as port:
+        page = open_page(f"http://127.0.0.1:{port}/")
+        page.is_in("live")
+        style = "getComputedStyle(document.querySelector('canvas')).imageRendering"
+        assert page.tab.evaluate(style) == "pixelated"
+        assert page.tab.evaluate("document.querySelector('canvas').width") == 160
+        assert page.tab.evaluate("document.querySelector('canvas').getBoundingClientRect().width") > 400
+
+
+def test_without_its_token_the_page_says_what_is_missing(open_page: Callable[..., Page]) -> None:
+    with streaming(PictureEnv(), videoStreamToken="s3cret") as port:
+        page = open_page(f"http://127.0.0.1:{port}/")
+        assert "full address" in page.text()
+        page = open_page(f"http://127.0.0.1:{port}/?token=s3cret")
+        page.is_in("live")
+        assert "s3cret" not in page.tab.url
+        page.tab.reload()  # By the cookie now.
+        page.is_in("live")
+
+
+def test_the_page_works_below_a_path_of_a_reverse_proxy(
+    open_page: Callable[..., Page], required: Callable[[str], str], tmp_path: Path
+) -> None:
+    nginx = required("nginx")
+    with training() as trainer:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        (tmp_path / "nginx.conf").write_text(
+            f"""
+            daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; worker_processes 1;
+            events {{ worker_connections 64; }}
+            http {{
+                access_log off;
+                server {{
+                    listen 127.0.0.1:{port};
+                    location /lab/run-1/ {{
+                        proxy_pass http://127.0.0.1:{trainer.port}/;
+                        proxy_http_version 1.1; proxy_buffering off;
+                        proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";
+                        proxy_set_header X-Forwarded-Host $http_host;
+                    }}
+                }}
+            }}"""
+        )
+        proxy = subprocess.Popen([nginx, "-c", str(tmp_path / "nginx.conf")], stderr=subprocess.DEVNULL)
+        try:
+            until(lambda: _open(port, "/lab/run-1/health"), "nginx")
+            page = open_page(f"http://127.0.0.1:{port}/lab/run-1/")
+            page.is_in("live")
+        finally:
+            proxy.terminate()
+            proxy.wait(10)
+
+
+def _open(port: int, path: str) -> bool:
+    try:
+        return get(port, path)[0] == 200
+    except OSError:
+        return False
+
+
+def test_two_streams_are_tiles_of_which_one_is_big(open_page: Callable[..., Page]) -> None:
+    extra = """
+    other = StreamingWrapper(gym.make("MountainCar-v0", render_mode="rgb_array"), videoStreamPort=0)
+    other.reset(seed=2)
+    first = env.step
+    def both(action):
+        if first(action)[2]:
+            env.reset()
+        return other.step(0)
+    env = type("Both", (), dict(step=staticmethod(both), reset=other.reset, action_space=env.action_space))
+    """
+    with training(extra) as trainer:
+        page = open_page(trainer.url)
+        page.is_in("live")
+        until(lambda: "MountainCar-v0" in page.text(), "the other stream's tile")
+        page.tab.keyboard.press("ArrowRight")
+        until(lambda: page.data("stream") == "MountainCar-v0", "the other stream to be the big one")
+        page.is_in("live")
+        assert "stream=MountainCar-v0" in page.tab.url
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)], ids=["desktop", "phone"])
+def test_nothing_hangs_over_the_edge(
+    browser: Any, scheme: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    with training() as trainer, Page(browser, trainer.url, color_scheme=scheme) as page:
+        page.tab.set_viewport_size({"width": size[0], "height": size[1]})
+        page.is_in("live")
+        wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        assert page.tab.evaluate(wide) is False
+        page.tab.screenshot(path=tmp_path / "page.png")
+
+
+ENVS = ["cartpole", "lunarlander", "breakout", "halfcheetah"]
+
+
+@pytest.mark.parametrize("env", ENVS)
+def test_a_real_training_run_is_seen(open_page: Callable[..., Page], env: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(HERE.parent / "train.py"), f"env={env}"]
+    command += ["env.videoStream=true", "env.videoStreamPort=0", "train.totalTimesteps=1000000"]
+    run = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, cwd=HERE.parent
+    )
+    assert run.stderr is not None
+    try:
+        said: list[str] = []
+        for line in run.stderr:
+            said.append(line)
+            if "watch at" in line:
+                break
+        assert said and "watch at" in said[-1], "".join(said)
+        # What it says is read on, so that the run never waits for somebody to do so.
+        threading.Thread(target=run.stderr.read, daemon=True).start()
+        page = open_page(said[-1].split("watch at ")[1].strip())
+        page.tab.set_viewport_size({"width": 1440, "height": 900})
+        page.is_in("live", 60)
+        before = page.pixels()
+        until(lambda: page.pixels() != before, "the picture to change")
+        if PICTURES:
+            page.tab.wait_for_timeout(30_000)
+            until(lambda: page.data("state") == "live", "a live picture")
+        page.tab.screenshot(path=Path(PICTURES or tmp_path) / f"page-{env}.png")
+    finally:
+        run.send_signal(signal.SIGINT)
+        try:
+            run.wait(20)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            run.wait()
+        run.stderr.close()
