@@ -69,7 +69,7 @@ class Outlet:
     @staticmethod
     def _make_token(config: StreamConfig) -> str | None:
         token = config.videoStreamToken
-        if token == "auto" or (token is None and not config.loopback):
+        if token == "auto" or (token is None and (not config.loopback or in_notebook_kernel())):
             return secrets.token_urlsafe(16)
         return token
 
@@ -175,6 +175,13 @@ class Outlet:
                 self._worker.launch()
             for channel in self._channels:
                 self._worker.add(channel)
+
+
+def in_notebook_kernel() -> bool:
+    """Whether this is a Jupyter kernel. There a token is made on loopback too: Jupyter's proxy passes the
+    name of its own host on, which is trusted only with a token, and a hub's machine has many users."""
+    shell = sys.modules.get("IPython")
+    return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
 
 
 def announcement(outlet: Outlet, address: Address) -> str:

@@ -6,9 +6,15 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import settings
+
+from envstream.frame import Frame
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -37,3 +43,37 @@ def required() -> Callable[[str], str]:
         return path
 
     return find
+
+
+# No test asserts a time, and none leaves a folder behind.
+settings.register_profile("envstream", deadline=None, database=None)
+settings.load_profile("envstream")
+
+
+class InlinePool(ThreadPoolExecutor):
+    """A pool that does the work at once, in the thread that asked for it."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@pytest.fixture(scope="session")
+def pool() -> ThreadPoolExecutor:
+    """Where pictures are compressed in tests: here and now."""
+    return InlinePool()
+
+
+@pytest.fixture(scope="session")
+def frame() -> Callable[..., Frame]:
+    """Makes small frames: `frame(7)` has number 7 and was captured at second 7."""
+
+    def make(number: int, captured: float | None = None, cost: float = 0.0, **info: Any) -> Frame:
+        pixels = np.full((4, 6, 3), number % 256, np.uint8)
+        return Frame(pixels, number, float(number) if captured is None else captured, cost, info)
+
+    return make

@@ -18,7 +18,9 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-OPEN_TO_ALL = frozenset({"/health"})  # Liveness: says nothing that needs a token.
+# Without a token: liveness, and the page's code, which is the same for everybody. In a notebook's frame the
+# page's files come without the cookie, where the notebook is another site.
+OPEN_TO_ALL = ("/health", "/static/", "/favicon.ico")
 
 
 class Application:
@@ -37,7 +39,7 @@ class Application:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         query = scope["query_string"].decode("latin-1")
         verdict = self._access.judge(headers, query)
-        if not verdict.allowed and not (verdict.status == 401 and scope["path"] in OPEN_TO_ALL):
+        if not verdict.allowed and not (verdict.status == 401 and scope["path"].startswith(OPEN_TO_ALL)):
             await self._refuse(scope, receive, send, verdict)
         elif scope["type"] == "websocket":
             await self._socket(scope, receive, send)

@@ -92,7 +92,7 @@ class Pictures:
         self._fanout = fanout
 
     async def mjpeg(self, query: Query, receive: Receive, send: Send) -> None:
-        """An endless `multipart/x-mixed-replace` of JPEGs; a slow reader skips frames, it never falls behind."""
+        """An endless `multipart/x-mixed-replace` of JPEGs; a slow reader skips frames, it never lags."""
         stream = self._find(query)
         name = query.text("stream") or (stream.name if stream else "")
         fps = query.number("fps", 0.1, 240)

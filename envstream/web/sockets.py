@@ -1,4 +1,4 @@
-"""Viewers' WebSocket: many streams on one socket; a frame is a pair of messages, acknowledged once painted."""
+"""Viewers' WebSocket: many streams on one socket; a frame is a pair of messages, acked once painted."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ import { Chart } from './chart.js';
 import { isFull, savePicture, toggleFullscreen, wire } from './controls.js';
 import { Picture } from './picture.js';
 import { mark, Readout } from './readout.js';
+import { summary } from './scale.js';
 import { SimpleView } from './simple.js';
 import { Connection } from './socket.js';
 import { Stage } from './stage.js';
@@ -225,7 +226,10 @@ function render() {
   attribute('picture', 'aria-label', `Picture of ${title}`);
   if (!blank && big.meta) strip.get(chosen)?.mirror(big.canvas, big.meta, now);
   if (chartStale && now - chartDrawn > CHART_MS) {
-    chart.update(histories.get(chosen) ?? []);
+    const episodes = histories.get(chosen) ?? [];
+    const { mean, best } = summary(episodes.map((one) => one[2]));
+    readout.set({ mean: score(mean), best: score(best) });
+    chart.update(episodes);
     chartDrawn = now;
     chartStale = false;
   }

@@ -28,14 +28,13 @@ document.addEventListener('visibilitychange', () => {
   if (document.hidden) flush();
 });
 
-/** Events a second from their times, honest when they stop coming. Pure. */
+/** Events a second from their times; 0 once the next is long overdue. Pure. */
 export function rate(times, now) {
   const count = times.length - 1;
   if (count < 1) return 0;
-  const [first, last] = [times[0], times[count]];
-  const overdue = now - last > (2 * (last - first)) / count;
-  const span = overdue ? now - first : last - first;
-  return span > 0 ? (1000 * count) / span : 0;
+  const mean = (times[count] - times[0]) / count;
+  const overdue = now - times[count] > Math.max(1500, 3 * mean);
+  return overdue || mean === 0 ? 0 : 1000 / mean;
 }
 
 export class Picture {

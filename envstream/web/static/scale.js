@@ -54,6 +54,14 @@ export function runningMean(values, width) {
   return means;
 }
 
+/** What the chart says in two numbers: the running mean at its end and the best; null where there is none. */
+export function summary(values) {
+  const finite = values.filter(Number.isFinite);
+  if (finite.length === 0) return { mean: null, best: null };
+  const means = runningMean(values, meanWindow(values.length));
+  return { mean: means[means.length - 1], best: finite.reduce((best, one) => Math.max(best, one)) };
+}
+
 /** Index of the x nearest to `x`; -1 for none. */
 export function nearest(xs, x) {
   let best = -1;

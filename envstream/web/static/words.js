@@ -78,8 +78,8 @@ function reconnecting({ ago, retryMs }) {
 }
 
 function ended({ ago }) {
-  const note = join(last(ago), 'the next run shows up here by itself');
-  return { state: 'ended', badge: 'Ended', headline: 'Run ended', text: '', note };
+  const text = 'The next run shows up here by itself.';
+  return { state: 'ended', badge: 'Ended', headline: 'Run ended', text, note: join('run ended', last(ago)) };
 }
 
 function waiting({ status }) {

@@ -1,0 +1,97 @@
+"""Pixels become pictures, and pictures of another size."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import simplejpeg
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from envstream import codec
+from envstream.frame import Pixels
+
+RNG = np.random.default_rng(0)
+NOISE = RNG.integers(0, 256, (40, 60, 3), dtype=np.uint8)
+SMOOTH = np.dstack([np.linspace(0, 255, 60 * 40).reshape(40, 60).astype(np.uint8)] * 3)
+
+sizes = st.integers(1, 40)
+
+
+def opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("format", codec.ENCODERS)
+def test_a_picture_is_in_the_format_that_was_asked_for(format: str) -> None:
+    picture = opened(codec.encode(NOISE, format))
+    assert Image.MIME[picture.format or ""] == codec.MIME[format]
+    assert picture.size == (60, 40)
+
+
+@pytest.mark.parametrize("format", ["png", "webp"])
+def test_png_and_webp_lose_nothing(format: str) -> None:
+    assert np.array_equal(np.asarray(opened(codec.encode(NOISE, format))), NOISE)
+
+
+def test_jpeg_comes_back_nearly_as_it_went() -> None:
+    back = codec.decode_jpeg(codec.encode(SMOOTH, "jpeg", 90))
+    assert np.abs(back.astype(int) - SMOOTH).max() < 8
+
+
+def test_a_lower_quality_takes_fewer_bytes() -> None:
+    assert len(codec.encode(NOISE, "jpeg", 30)) < len(codec.encode(NOISE, "jpeg", 90))
+
+
+@pytest.mark.parametrize(("height", "colour"), [(1024, "444"), (1025, "420")])
+def test_only_large_pictures_lose_half_of_their_colour(height: int, colour: str) -> None:
+    data = codec.encode(np.zeros((height, 1024, 3), np.uint8))
+    assert simplejpeg.decode_jpeg_header(data)[3] == colour
+
+
+@given(sizes, sizes, sizes, sizes)
+def test_a_resized_picture_has_the_size_that_was_asked_for(w: int, h: int, width: int, height: int) -> None:
+    resized = codec.resize(NOISE[:h, :w], width, height)
+    assert resized.shape == (height, width, 3)
+    assert resized.dtype == np.uint8
+
+
+@given(sizes, sizes, sizes, sizes)
+def test_one_colour_stays_that_colour_at_any_size(w: int, h: int, width: int, height: int) -> None:
+    assert (codec.resize(np.full((h, w, 3), 77, np.uint8), width, height) == 77).all()
+
+
+def test_a_picture_of_the_right_size_is_returned_itself() -> None:
+    assert codec.resize(NOISE, 60, 40) is NOISE
+
+
+@given(st.integers(1, 4), st.integers(1, 4))
+def test_whole_multiples_repeat_each_pixel(across: int, down: int) -> None:
+    resized = codec.resize(NOISE, 60 * across, 40 * down)
+    assert np.array_equal(resized[::down, ::across], NOISE)
+    assert np.array_equal(resized[down - 1 :: down, across - 1 :: across], NOISE)
+
+
+def test_halving_averages_and_does_not_skip() -> None:
+    checkers = np.indices((40, 60)).sum(0) % 2 * 255
+    pixels: Pixels = np.dstack([checkers.astype(np.uint8)] * 3)
+    assert np.abs(codec.resize(pixels, 30, 20).astype(int) - 127).max() <= 1
+
+
+@pytest.mark.parametrize("width", [None, 60, 1000])
+def test_a_picture_that_fits_is_returned_itself(width: int | None) -> None:
+    assert codec.fit(NOISE, width) is NOISE
+
+
+@given(st.integers(1, 59))
+def test_a_picture_too_wide_is_fitted_in_proportion(width: int) -> None:
+    fitted = codec.fit(NOISE, width)
+    assert fitted.shape[1] == width
+    assert abs(fitted.shape[0] - max(1, width * 40 / 60)) <= 0.5
+
+
+def test_a_very_wide_picture_keeps_at_least_one_row() -> None:
+    assert codec.fit(np.zeros((1, 60, 3), np.uint8), 16).shape == (1, 16, 3)

@@ -1,0 +1,281 @@
+"""Settings: every key has one name, one default and one range, and a wrong one is told so."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from envstream import config
+from envstream.config import KEYS, StreamConfig
+from envstream.errors import SettingError
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+def snake_case(key: str) -> str:
+    return re.sub("[A-Z]", lambda match: "_" + match.group().lower(), key)
+
+
+# --- names ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_has_a_snake_case_name(key: str) -> None:
+    assert config.camel_case(snake_case(key)) == key
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_stays_as_it_is_in_camel_case(key: str) -> None:
+    assert config.camel_case(key) == key
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_says_what_it_means(key: str) -> None:
+    assert KEYS[key].metadata["help"].strip()
+
+
+def slips(key: str) -> st.SearchStrategy[str]:
+    """What becomes of a key when one letter is forgotten, doubled, or changes place with the next."""
+    places = st.integers(1, len(key) - 2)
+    return (
+        places.map(lambda at: key[:at] + key[at + 1 :])
+        | places.map(lambda at: key[:at] + key[at] + key[at:])
+        | places.map(lambda at: key[:at] + key[at + 1] + key[at] + key[at + 2 :])
+    )
+
+
+@given(st.sampled_from(sorted(KEYS)).flatmap(lambda key: st.tuples(st.just(key), slips(key))))
+def test_a_slip_of_the_pen_names_the_key_that_was_meant(case: tuple[str, str]) -> None:
+    meant, written = case
+    assume(written not in KEYS)
+    with pytest.raises(SettingError, match=f"did you mean '{meant}'"):
+        config.read({written: 1})
+
+
+@pytest.mark.parametrize("written", ["video_stream_prot", "videostreamport", "VIDEOSTREAMPORT"])
+def test_other_ways_of_writing_find_the_nearest_key_too(written: str) -> None:
+    with pytest.raises(SettingError, match="did you mean 'videoStreamPort'"):
+        config.read(**{written: 1})
+
+
+def test_a_name_like_no_other_lists_all_settings() -> None:
+    with pytest.raises(SettingError, match=r"the settings are: videoStream, .*, viewer"):
+        config.read(colour="red")
+
+
+# --- values --------------------------------------------------------------------------------------------
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    settings = StreamConfig()
+    assert settings.videoStream is False
+    assert (settings.videoStreamHost, settings.videoStreamPort) == ("127.0.0.1", 8080)
+    assert (settings.videoStreamQuality, settings.videoStreamBufferSize, settings.videoFps) == (85, 10, 30.0)
+    assert (settings.videoStreamMaxOverhead, settings.videoStreamWorker) == (0.05, "process")
+    assert settings.videoStreamQualityLevels == [90, 70, 50]
+
+
+def test_two_configs_do_not_share_a_list() -> None:
+    assert StreamConfig().videoStreamEnvs is not StreamConfig().videoStreamEnvs
+
+
+def test_settings_do_not_change_once_read() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        StreamConfig().videoStreamPort = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("videoStream", "yes", "true or false"),
+        ("videoStream", 1, "true or false"),
+        ("videoStreamHost", "", "a text that is not empty"),
+        ("videoStreamHost", None, "a text that is not empty"),
+        ("videoStreamPort", 65536, "a whole number from 0 to 65535"),
+        ("videoStreamPort", -1, "a whole number from 0 to 65535"),
+        ("videoStreamPort", True, "a whole number from 0 to 65535"),
+        ("videoStreamPort", "8080", "a whole number from 0 to 65535"),
+        ("videoStreamPort", 8080.0, "a whole number from 0 to 65535"),
+        ("videoStreamQuality", 0, "a JPEG quality from 1 to 100 or a preset (low, medium, high, ultra)"),
+        ("videoStreamQuality", "best", "a JPEG quality from 1 to 100 or a preset (low, medium, high, ultra)"),
+        ("videoFps", 0, "a number from 0.1 to 240"),
+        ("videoFps", float("nan"), "a number from 0.1 to 240"),
+        ("videoFps", "30", "a number from 0.1 to 240"),
+        ("videoFps", True, "a number from 0.1 to 240"),
+        ("videoResolution", [640], "[width, height]"),
+        ("videoResolution", [640, 15], "[width, height]"),
+        ("videoResolution", 640, "[width, height]"),
+        ("videoStreamWorker", "fork", "one of process, thread"),
+        ("videoStreamView", "both", "one of auto, live, episode"),
+        ("videoStreamMaxOverhead", 0, "a number from 0.001 to 1"),
+        ("videoStreamQualityLevels", [], "best to worst"),
+        ("videoStreamQualityLevels", [50, 70], "best to worst"),
+        ("videoStreamQualityLevels", [90, 90], "best to worst"),
+        ("videoStreamQualityLevels", 90, "best to worst"),
+        ("videoStreamEnvs", [], "'all' or a list of sub-env indices"),
+        ("videoStreamEnvs", [-1], "'all' or a list of sub-env indices"),
+        ("videoStreamEnvs", "0", "'all' or a list of sub-env indices"),
+        ("videoStreamAllowedHosts", "hub.example.org", "a list of names"),
+        ("videoStreamAllowedHosts", [""], "a list of names"),
+        ("videoStreamTlsCert", "/nowhere.pem", "an existing file"),
+        ("videoStreamMinQuality", 96, "at most videoStreamMaxQuality (95)"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_and_the_range_is_named(key: str, value: Any, expected: str) -> None:
+    with pytest.raises(SettingError) as refusal:
+        config.read({key: value})
+    assert str(refusal.value).startswith(f"{key}={value!r}: expected ")
+    assert expected in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("videoStreamPort", 0),
+        ("videoStreamQuality", "ultra"),
+        ("videoStreamEnvs", "all"),
+        ("videoStreamEnvs", [0, 3]),
+        ("videoResolution", [640, 480]),
+        ("videoStreamTargetBitrate", None),
+        ("videoStreamCameras", ["cam-1"]),
+        ("videoStreamToken", "auto"),
+        ("videoStreamMaxOverhead", 1.0),
+    ],
+)
+def test_a_value_within_its_range_is_kept(key: str, value: Any) -> None:
+    assert getattr(config.read({key: value}), key) == value
+
+
+def test_numbers_of_numpy_become_plain_numbers() -> None:
+    settings = config.read(videoStreamPort=np.int64(9001), videoFps=np.float32(20), videoResolution=(64, np.int32(48)))
+    assert json.dumps(dataclasses.asdict(settings))
+    assert settings.videoResolution == [64, 48]
+
+
+@given(st.sampled_from(sorted(KEYS)), JSON)
+def test_any_value_is_taken_or_refused_with_a_sentence(key: str, value: Any) -> None:
+    try:
+        settings = StreamConfig(**{key: value})
+    except SettingError:
+        return
+    assert json.dumps(dataclasses.asdict(settings))
+
+
+def test_certificate_and_key_go_together(tmp_path: Path) -> None:
+    file = tmp_path / "cert.pem"
+    file.touch()
+    with pytest.raises(SettingError, match="go together"):
+        config.read(videoStreamTlsCert=str(file))
+
+
+def test_a_relative_file_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.pem").touch()
+    monkeypatch.chdir(tmp_path)
+    settings = config.read(videoStreamTlsCert="a.pem", videoStreamTlsKey="a.pem")
+    assert settings.videoStreamTlsCert == str(tmp_path.resolve() / "a.pem")
+
+
+# --- sources -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        StreamConfig(videoStreamPort=9001),
+        {"videoStreamPort": 9001},
+        {"video_stream_port": 9001},
+        OmegaConf.create({"video_stream_port": 9001}),
+        OmegaConf.create({"base": 9000, "videoStreamPort": "${.other}", "other": 9001}),
+    ],
+    ids=["StreamConfig", "dict", "snake_case dict", "OmegaConf", "OmegaConf with an interpolation"],
+)
+def test_settings_come_in_every_form(source: object) -> None:
+    assert config.read(source).videoStreamPort == 9001
+
+
+def test_a_single_setting_wins_over_the_source() -> None:
+    assert config.read({"videoStreamPort": 1}, video_stream_port=2).videoStreamPort == 2
+
+
+def test_what_was_not_given_is_not_among_the_settings_given() -> None:
+    assert config.settings_of({"video_fps": 20}, videoStream=True) == {"videoFps": 20, "videoStream": True}
+
+
+def test_an_env_node_of_hydra_may_hold_keys_of_its_own() -> None:
+    node = OmegaConf.create({"id": "CartPole-v1", "numEnvs": 4, "videoStream": True})
+    assert config.settings_of(node) == {"videoStream": True}
+
+
+def test_a_misspelt_key_of_an_env_node_is_refused() -> None:
+    with pytest.raises(SettingError, match="did you mean 'videoStreamPort'"):
+        config.read(OmegaConf.create({"videoStreamPrt": 1}))
+
+
+def test_a_dict_holds_nothing_but_settings() -> None:
+    with pytest.raises(SettingError, match="'id' is not a setting"):
+        config.read({"id": "CartPole-v1"})
+
+
+def test_what_is_no_source_of_settings_is_named() -> None:
+    with pytest.raises(SettingError, match="not as int"):
+        config.read(8080)
+
+
+def test_hydra_finds_the_settings_in_its_env_group() -> None:
+    from hydra.core.config_store import ConfigStore
+
+    config.register()
+    node = ConfigStore.instance().load("env/envstream.yaml").node
+    assert OmegaConf.to_container(node) == dataclasses.asdict(StreamConfig())
+
+
+# --- what follows from them ----------------------------------------------------------------------------
+
+
+def test_a_preset_stands_for_scale_rate_and_compression() -> None:
+    settings = StreamConfig(videoStreamQuality="medium")
+    assert settings.preset == (2, 10.0, 75)
+    assert settings.capture_fps == 10.0
+
+
+def test_the_capture_rate_is_the_lower_of_two() -> None:
+    assert StreamConfig(videoStreamQuality="ultra", videoFps=12).capture_fps == 12
+
+
+def test_a_quality_in_numbers_leaves_the_rate_alone() -> None:
+    assert StreamConfig(videoStreamQuality=40, videoFps=12).preset == (1, 12, 40)
+
+
+def test_megapixels_become_pixels() -> None:
+    assert StreamConfig(videoStreamMaxPixels=0.5).max_pixels == 500_000
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
+def test_loopback_addresses_are_known(host: str) -> None:
+    assert StreamConfig(videoStreamHost=host).loopback
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "127.example.org", "localhost.example.org"])
+def test_other_addresses_are_not_loopback(host: str) -> None:
+    assert not StreamConfig(videoStreamHost=host).loopback
+
+
+def test_moved_settings_that_do_nothing_yet_are_told() -> None:
+    assert StreamConfig(videoStreamPort=1, videoRecord=True).without_effect() == ["videoRecord"]
+
+
+def test_the_defaults_promise_nothing_that_does_nothing() -> None:
+    assert StreamConfig().without_effect() == []

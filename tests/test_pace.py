@@ -1,0 +1,162 @@
+"""Pace: two laws, the rate and the budget, whatever captures cost and however late they come."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from envstream.pace import Pace, Rate
+
+rates = st.floats(0.1, 240)
+shares = st.floats(0.001, 1)
+costs = st.floats(0, 5) | st.just(0.0)
+delays = st.floats(0, 3) | st.just(0.0)
+captures = st.lists(st.tuples(costs, delays), min_size=1, max_size=60)
+
+
+def run(pace: Pace, captures: list[tuple[float, float]], start: float = 1000.0) -> list[float]:
+    """Take captures of (cost, lateness) as early as `pace` lets it; the moments they began."""
+    now, began = start, []
+    for cost, late in captures:
+        now = max(now, pace.next_at) + late
+        began.append(now)
+        pace.asked(now)
+        now += cost
+        pace.captured(now, cost)
+    return began
+
+
+# --- laws ----------------------------------------------------------------------------------------------
+
+
+@given(rates, shares, captures)
+def test_captures_never_exceed_their_share_of_the_run_by_more_than_one(
+    fps: float, share: float, captures: list[tuple[float, float]]
+) -> None:
+    began = run(Pace(fps, share), captures)
+    spent = 0.0
+    for (cost, _), moment in zip(captures, began, strict=True):
+        assert spent <= share * (moment - began[0]) + 1e-6
+        spent += cost
+
+
+@given(rates, captures)
+def test_no_stretch_of_time_holds_more_captures_than_the_rate_allows(
+    fps: float, captures: list[tuple[float, float]]
+) -> None:
+    began = run(Pace(fps, 1.0), captures)
+    for first in range(len(began)):
+        for last in range(first, len(began)):
+            assert last - first + 1 <= (began[last] - began[first]) * fps + 1.5 + 1e-6
+
+
+@given(rates, st.integers(2, 200))
+def test_punctual_captures_that_cost_nothing_keep_the_full_rate(fps: float, count: int) -> None:
+    began = run(Pace(fps, 0.05), [(0.0, 0.0)] * count)
+    assert began[-1] - began[0] <= (count - 1) / fps + 1e-6
+
+
+@given(shares, st.lists(costs, min_size=1, max_size=20))
+def test_captures_in_one_burst_are_all_paid_for(share: float, costs: list[float]) -> None:
+    pace = Pace(240, share)
+    now = 1000.0
+    for cost in costs:
+        now += cost
+        pace.captured(now, cost)
+    assert pace.next_at >= 1000.0 + sum(costs) / share - 1e-6
+
+
+# --- examples ------------------------------------------------------------------------------------------
+
+
+def test_the_first_capture_may_be_asked_for_at_once() -> None:
+    assert Pace(30, 0.05).next_at == float("-inf")
+
+
+def test_a_late_capture_does_not_shift_the_beat() -> None:
+    pace = Pace(10, 1.0)
+    pace.asked(0.0)
+    pace.asked(0.05)
+    pace.asked(0.17)  # 0.02 s late
+    assert pace.next_at == pytest.approx(0.25)
+
+
+def test_a_capture_of_50_ms_within_5_percent_is_followed_by_a_second_of_rest() -> None:
+    pace = Pace(30, 0.05)
+    pace.asked(10.0)
+    pace.captured(10.05, 0.05)
+    assert pace.next_at == pytest.approx(11.0)
+
+
+def test_the_budget_is_what_limits_an_expensive_render() -> None:
+    pace = Pace(30, 0.05)
+    pace.captured(1.0, 0.04)
+    assert pace.budget_fps == pytest.approx(1.25)
+    assert pace.limited
+
+
+def test_the_rate_is_what_limits_a_cheap_render() -> None:
+    pace = Pace(30, 0.05)
+    pace.captured(1.0, 0.001)
+    assert not pace.limited
+
+
+def test_nothing_is_known_before_the_first_capture() -> None:
+    pace = Pace(30, 0.05)
+    assert (pace.cost, pace.budget_fps, pace.limited) == (None, None, False)
+
+
+def test_the_cost_is_smoothed() -> None:
+    pace = Pace(30, 0.05)
+    pace.captured(1.0, 0.01)
+    pace.captured(2.0, 0.02)
+    assert pace.cost == pytest.approx(0.012)
+
+
+# --- rates ---------------------------------------------------------------------------------------------
+
+
+def test_steady_events_have_their_rate() -> None:
+    rate = Rate(window=3.0)
+    for n in range(100):
+        rate.add(n / 10)
+    assert rate.at(9.9) == pytest.approx(10.0)
+
+
+def test_one_event_is_no_rate() -> None:
+    rate = Rate()
+    rate.add(1.0)
+    assert rate.at(1.0) == 0.0
+
+
+def test_a_rate_sinks_when_events_stop() -> None:
+    rate = Rate(window=3.0)
+    for n in range(10):
+        rate.add(n / 10)
+    assert 0 < rate.at(2.0) < rate.at(1.0)
+
+
+def test_events_out_of_the_window_are_forgotten() -> None:
+    rate = Rate(window=3.0)
+    for n in range(10):
+        rate.add(n / 10)
+    assert rate.at(100.0) == 0.0
+
+
+def test_events_at_the_same_moment_give_a_number() -> None:
+    rate = Rate()
+    rate.add(1.0)
+    rate.add(1.0)
+    assert rate.at(1.0) > 0
+
+
+@given(st.lists(st.floats(0, 0.01), max_size=3000))
+def test_a_rate_is_right_for_more_events_than_are_remembered(gaps: list[float]) -> None:
+    rate, now = Rate(window=1000.0), 0.0
+    for gap in gaps:
+        now += gap
+        rate.add(now)
+    recent = gaps[-2047:]
+    if len(gaps) > 2048 and sum(recent) > 1e-3:
+        assert rate.at(now) == pytest.approx(len(recent) / sum(recent), rel=1e-6)
