@@ -105,6 +105,7 @@ class Stream:
         """The run closed this stream, or the trainer is gone."""
         self.ended = True
         self._asked_at = None
+        self.due = bytearray(1)  # Lets go of the trainer's memory.
 
     def shown(self, picture: Picture, now: float) -> None:
         """A picture was handed to a viewer."""

@@ -125,6 +125,11 @@ def test_an_unknown_stream_is_said_to_be_unknown(port: int) -> None:
     assert status == 503 and headers["retry-after"] == "1" and b"no such stream" in body
 
 
+@pytest.mark.parametrize("path", ["/", "/stream", "/screen", "/stats"])
+def test_asking_for_headers_only_ends_at_once(port: int, path: str) -> None:
+    assert get(port, path, method="HEAD", timeout=3)[0] == 200
+
+
 def test_other_methods_and_paths_are_refused(port: int) -> None:
     assert get(port, "/stats", method="POST")[0] == 405
     assert get(port, "/nothing-here")[0] == 404

@@ -63,6 +63,9 @@ class Application:
         if handler is None or scope["method"] not in ("GET", "HEAD"):
             await self._flask(scope, receive, send)
             return
+        if scope["method"] == "HEAD":  # A stream has no end that one could wait for.
+            await answer(send, 200, b"", [])
+            return
         try:
             await handler(Query(scope["query_string"]), receive, send)
         except BadRequest as error:

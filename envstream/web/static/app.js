@@ -65,9 +65,11 @@ function onStreams(list) {
   for (const name of histories.keys()) if (!streams.has(name) && name !== chosen) histories.delete(name);
   const pinned = pinnedStream();
   const first = streams.keys().next().value ?? chosen ?? pinned;
+  const before = strip.get(chosen);
   if (streams.has(pinned)) show(pinned);
   else if (!streams.has(chosen)) show(first);
   tiles();
+  if (strip.get(chosen) !== before) strip.reveal(chosen);
   watch();
 }
 

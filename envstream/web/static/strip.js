@@ -105,8 +105,13 @@ export class Strip {
     this.#nav.classList.toggle('many', list.length > 8);
   }
 
+  /** Scroll the strip, and not the page, until the tile is in sight. */
   reveal(name) {
-    this.#tiles.get(name)?.element.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    const element = this.#tiles.get(name)?.element;
+    if (!element) return;
+    const [strip, tile] = [this.#nav.getBoundingClientRect(), element.getBoundingClientRect()];
+    if (tile.left < strip.left) this.#nav.scrollLeft -= strip.left - tile.left + tile.width / 2;
+    else if (tile.right > strip.right) this.#nav.scrollLeft += tile.right - strip.right + tile.width / 2;
   }
 
   clear() {
