@@ -74,8 +74,13 @@ class Stream:
             self._asked_at = None
 
     def spent(self, now: float, cost: float) -> None:
-        """The trainer gave `cost` seconds to a capture, with or without a picture to show for it."""
-        self.pace.captured(now, cost)
+        """The trainer gave `cost` seconds to a capture, with or without a picture to show for it.
+
+        The first capture is on the house: it opens windows and graphics contexts, once, and would
+        otherwise be followed by many seconds without a picture.
+        """
+        if self._overhead:
+            self.pace.captured(now, cost)
         self._overhead.append((now, cost))
 
     def note_steps(self, now: float, total: int) -> None:

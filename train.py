@@ -1,0 +1,144 @@
+"""Train an agent with a live page: `python train.py env.videoStream=true`."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections import deque
+from typing import Any
+
+import gymnasium as gym
+import hydra
+from omegaconf import DictConfig
+
+from envstream import StreamingWrapper
+from envstream.errors import SettingError
+
+ALGORITHMS = ("PPO", "A2C", "DQN", "random")
+log = logging.getLogger("train")
+
+
+def make_env(cfg: DictConfig, index: int) -> gym.Env[Any, Any]:
+    """The env that `cfg.env` names, streamed where `env.videoStream` says so."""
+    if cfg.env.get("module"):
+        gym.register_envs(importlib.import_module(cfg.env.module))
+    try:
+        env = gym.make(cfg.env.id, render_mode="rgb_array", **(cfg.env.get("kwargs") or {}))
+    except (gym.error.Error, ModuleNotFoundError) as error:
+        raise SystemExit(f"env.id={cfg.env.id}: {error}") from None
+    env = StreamingWrapper(env, cfg.env)
+    env.action_space.seed(cfg.train.seed + index)
+    return env
+
+
+def prepared(env: gym.Env[Any, Any], cfg: DictConfig) -> gym.Env[Any, Any]:
+    """The env as its learner wants to see it: what `env.wrapper` names goes around it."""
+    from stable_baselines3.common.monitor import Monitor
+
+    env = Monitor(env)
+    if cfg.env.get("wrapper"):
+        module, _, name = cfg.env.wrapper.rpartition(".")
+        env = getattr(importlib.import_module(module), name)(env)
+    return env
+
+
+def without_a_screen() -> None:
+    """Where there is no display, have the simulators draw without one."""
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and sys.platform == "linux":
+        os.environ.setdefault("MUJOCO_GL", "egl")
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+
+
+def act_randomly(cfg: DictConfig) -> str:
+    """Random actions for `train.totalTimesteps` steps; needs no learning library."""
+    env = make_env(cfg, 0)
+    returns: deque[float] = deque(maxlen=100)
+    total, done = 0.0, 0
+    try:
+        env.reset(seed=cfg.train.seed)
+        for done in range(1, cfg.train.totalTimesteps + 1):
+            _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+            total += float(reward)
+            if terminated or truncated:
+                returns.append(total)
+                total = 0.0
+                env.reset()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped after {done:,} steps") from None
+    finally:
+        env.close()
+    return summary(list(returns))
+
+
+def learn(cfg: DictConfig) -> str:
+    """Train with Stable-Baselines3."""
+    try:
+        import stable_baselines3 as sb3
+        import torch
+        from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecFrameStack
+    except ImportError as error:
+        raise SystemExit(f'{error}; install what training needs: pip install -e ".[train]"') from None
+    torch.set_num_threads(cfg.train.threads)
+    envs: VecEnv = DummyVecEnv(
+        [lambda index=index: prepared(make_env(cfg, index), cfg) for index in range(cfg.env.numEnvs)]
+    )
+    if cfg.env.get("frameStack"):
+        envs = VecFrameStack(envs, cfg.env.frameStack)
+    try:
+        algorithm = getattr(sb3, cfg.train.algo)
+        model = algorithm(
+            policy_for(envs), envs, seed=cfg.train.seed, device=cfg.train.device, **cfg.train.kwargs
+        )
+    except (AssertionError, TypeError, ValueError) as error:
+        envs.close()
+        raise SystemExit(f"train.algo={cfg.train.algo} cannot train {cfg.env.id}: {error}") from None
+    try:
+        model.learn(cfg.train.totalTimesteps, progress_bar=cfg.train.progressBar)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped after {model.num_timesteps:,} steps") from None
+    finally:
+        envs.close()
+    if cfg.train.save:
+        model.save(cfg.train.save)
+        log.info("model saved to %s", cfg.train.save)
+    return summary([episode["r"] for episode in model.ep_info_buffer or ()])
+
+
+def policy_for(envs: Any) -> str:
+    """The kind of network that fits the observations."""
+    from stable_baselines3.common.preprocessing import is_image_space
+
+    space = envs.observation_space
+    if isinstance(space, gym.spaces.Dict):
+        return "MultiInputPolicy"
+    return "CnnPolicy" if is_image_space(space) else "MlpPolicy"
+
+
+def summary(returns: list[float]) -> str:
+    """One line about how it went."""
+    if not returns:
+        return "finished before an episode ended"
+    return f"mean return of the last {len(returns)} episodes: {sum(returns) / len(returns):.1f}"
+
+
+@hydra.main(version_base="1.3", config_path="cfg", config_name="config")
+def main(cfg: DictConfig) -> None:
+    if cfg.train.algo not in ALGORITHMS:
+        raise SystemExit(f"train.algo={cfg.train.algo}: expected one of {', '.join(ALGORITHMS)}")
+    without_a_screen()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # Envs are closed on the way out.
+    try:
+        said = act_randomly(cfg) if cfg.train.algo == "random" else learn(cfg)
+    except SettingError as error:
+        raise SystemExit(str(error)) from None
+    except KeyboardInterrupt as stop:
+        print(f"\n{stop}", file=sys.stderr)
+        os._exit(130)  # Envs are closed; Hydra would print a traceback.
+    print(said)
+
+
+if __name__ == "__main__":
+    main()
