@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from envstream import checks
+from envstream.checks import Check
 from envstream.errors import SettingError
 
 
@@ -31,123 +30,6 @@ PRESETS: dict[str, Preset] = {
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
-Check = Callable[[str, Any], Any]
-
-
-def _boolean(key: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise SettingError.value(key, value, "true or false")
-    return value
-
-
-def _whole(low: int, high: int) -> Check:
-    def check(key: str, value: Any) -> int:
-        expected = f"a whole number from {low} to {high}"
-        try:
-            number = operator.index(value)
-        except TypeError:
-            raise SettingError.value(key, value, expected) from None
-        if isinstance(value, bool) or not low <= number <= high:
-            raise SettingError.value(key, value, expected)
-        return number
-
-    return check
-
-
-def _number(low: float, high: float) -> Check:
-    def check(key: str, value: Any) -> float:
-        expected = f"a number from {low:g} to {high:g}"
-        if isinstance(value, (bool, str)):
-            raise SettingError.value(key, value, expected)
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise SettingError.value(key, value, expected) from None
-        if math.isnan(number) or not low <= number <= high:
-            raise SettingError.value(key, value, expected)
-        return number
-
-    return check
-
-
-def _text(key: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise SettingError.value(key, value, "a text that is not empty")
-    return value
-
-
-def _choice(*choices: str) -> Check:
-    def check(key: str, value: Any) -> str:
-        if value not in choices:
-            raise SettingError.value(key, value, "one of " + ", ".join(choices))
-        return str(value)
-
-    return check
-
-
-def _or_none(check: Check) -> Check:
-    return lambda key, value: None if value is None else check(key, value)
-
-
-def _quality(key: str, value: Any) -> int | str:
-    expected = "a JPEG quality from 1 to 100 or a preset (" + ", ".join(PRESETS) + ")"
-    if isinstance(value, str):
-        if value not in PRESETS:
-            raise SettingError.value(key, value, expected)
-        return value
-    try:
-        return int(_whole(1, 100)(key, value))
-    except SettingError:
-        raise SettingError.value(key, value, expected) from None
-
-
-def _resolution(key: str, value: Any) -> list[int] | None:
-    if value is None:
-        return None
-    expected = "[width, height], each from 16 to 16384, or null for the size as rendered"
-    try:
-        width, height = value
-        return [_whole(16, 16384)(key, width), _whole(16, 16384)(key, height)]
-    except (SettingError, TypeError, ValueError):
-        raise SettingError.value(key, value, expected) from None
-
-
-def _levels(key: str, value: Any) -> list[int]:
-    expected = "a list of JPEG qualities from best to worst, such as [90, 70, 50]"
-    try:
-        levels = [_whole(1, 100)(key, level) for level in value]
-    except (SettingError, TypeError):
-        raise SettingError.value(key, value, expected) from None
-    if not levels or levels != sorted(set(levels), reverse=True):
-        raise SettingError.value(key, value, expected)
-    return levels
-
-
-def _envs(key: str, value: Any) -> list[int] | str:
-    if value == "all":
-        return "all"
-    expected = "'all' or a list of sub-env indices, such as [0, 3]"
-    try:
-        indices = [_whole(0, 1_000_000)(key, index) for index in value]
-    except (SettingError, TypeError):
-        raise SettingError.value(key, value, expected) from None
-    if isinstance(value, str) or not indices:
-        raise SettingError.value(key, value, expected)
-    return indices
-
-
-def _names(key: str, value: Any) -> list[str]:
-    if isinstance(value, str) or not all(isinstance(name, str) and name.strip() for name in value or ()):
-        raise SettingError.value(key, value, "a list of names, such as [hub.example.org]")
-    return list(value or ())
-
-
-def _file(key: str, value: Any) -> str:
-    path = Path(_text(key, value)).expanduser()
-    if not path.is_file():
-        raise SettingError.value(key, value, "an existing file")
-    return str(path.resolve())
-
 
 def _key(default: Any, check: Check, meaning: str, *, planned: bool = False) -> Any:
     """Declare one setting; `planned` marks a name that is reserved and checked but has no effect yet."""
@@ -165,66 +47,89 @@ class StreamConfig:
         SettingError: for a value outside its range, naming the range.
     """
 
-    videoStream: bool = _key(False, _boolean, "stream at all; false = the wrapper is a pass-through")
-    videoStreamHost: str = _key("127.0.0.1", _text, "address to listen on; other than loopback needs a token")
-    videoStreamPort: int = _key(8080, _whole(0, 65535), "port; 0 = any free; taken = the next free one")
-    videoStreamQuality: int | str = _key(85, _quality, "JPEG quality 1-100, or low, medium, high, ultra")
-    videoStreamBufferSize: int = _key(10, _whole(1, 1000), "frames kept in the drop-oldest buffer")
-    videoFps: float = _key(30.0, _number(0.1, 240), "highest capture rate, pictures a second")
-    videoResolution: list[int] | None = _key(None, _resolution, "[width, height]; null = as rendered")
-    videoStreamWorker: str = _key("process", _choice("process", "thread"), "where the server runs")
+    videoStream: bool = _key(False, checks.boolean, "stream at all; false = the wrapper is a pass-through")
+    videoStreamHost: str = _key(
+        "127.0.0.1", checks.text, "address to listen on; other than loopback needs a token"
+    )
+    videoStreamPort: int = _key(8080, checks.whole(0, 65535), "port; 0 = any free; taken = the next free one")
+    videoStreamQuality: int | str = _key(
+        85, checks.quality_or(PRESETS), "JPEG quality 1-100, or low, medium, high, ultra"
+    )
+    videoStreamBufferSize: int = _key(10, checks.whole(1, 1000), "frames kept in the drop-oldest buffer")
+    videoFps: float = _key(30.0, checks.number(0.1, 240), "highest capture rate, pictures a second")
+    videoResolution: list[int] | None = _key(None, checks.resolution, "[width, height]; null = as rendered")
+    videoStreamWorker: str = _key("process", checks.choice("process", "thread"), "where the server runs")
     videoStreamView: str = _key(
-        "auto", _choice("auto", "live", "episode"), "live, episode, or auto", planned=True
+        "auto", checks.choice("auto", "live", "episode"), "live, episode, or auto", planned=True
     )
-    videoStreamMaxOverhead: float = _key(0.05, _number(0.001, 1), "share of wall time capturing may take")
-    videoStreamAdaptive: bool = _key(True, _boolean, "quality follows each viewer's link", planned=True)
+    videoStreamMaxOverhead: float = _key(
+        0.05, checks.number(0.001, 1), "share of wall time capturing may take"
+    )
+    videoStreamAdaptive: bool = _key(True, checks.boolean, "quality follows each viewer's link", planned=True)
     videoStreamQualityLevels: list[int] = _key(
-        [90, 70, 50], _levels, "the quality ladder, best first", planned=True
+        [90, 70, 50], checks.levels, "the quality ladder, best first", planned=True
     )
-    videoStreamMinQuality: int = _key(30, _whole(1, 100), "lowest JPEG quality of the ladder", planned=True)
-    videoStreamMaxQuality: int = _key(95, _whole(1, 100), "highest JPEG quality of the ladder", planned=True)
+    videoStreamMinQuality: int = _key(
+        30, checks.whole(1, 100), "lowest JPEG quality of the ladder", planned=True
+    )
+    videoStreamMaxQuality: int = _key(
+        95, checks.whole(1, 100), "highest JPEG quality of the ladder", planned=True
+    )
     videoStreamTargetBitrate: float | None = _key(
-        2000, _or_none(_number(10, 1_000_000)), "kbit/s per viewer; null = no target", planned=True
+        2000,
+        checks.or_none(checks.number(10, 1_000_000)),
+        "kbit/s per viewer; null = no target",
+        planned=True,
     )
-    videoStreamCacheSize: int = _key(3, _whole(1, 100), "encoded pictures kept per stream, newest first")
+    videoStreamCacheSize: int = _key(
+        3, checks.whole(1, 100), "encoded pictures kept per stream, newest first"
+    )
     videoStreamCodec: str = _key(
-        "auto", _choice("auto", "jpeg", "h264"), "picture codec on sockets", planned=True
+        "auto", checks.choice("auto", "jpeg", "h264"), "picture codec on sockets", planned=True
     )
-    videoStreamEnvs: Any = _key([0], _envs, "sub-envs of a vector env that can be shown", planned=True)
-    videoStreamOverlay: bool = _key(False, _boolean, "burn the status line into the pixels", planned=True)
-    videoStreamName: str | None = _key(None, _or_none(_text), "the stream's name; null = the env's id")
-    videoStreamToken: str | None = _key(None, _or_none(_text), "access token; auto = make one")
-    videoStreamTlsCert: str | None = _key(None, _or_none(_file), "PEM certificate chain; serves https")
-    videoStreamTlsKey: str | None = _key(None, _or_none(_file), "PEM private key of the certificate")
-    videoStreamAllowedHosts: list[str] = _key([], _names, "further host names a reverse proxy may use")
-    videoStreamMaxViewers: int = _key(1000, _whole(1, 100_000), "viewers at once; more get 503")
-    videoStreamMaxSessions: int = _key(10, _whole(1, 10_000), "publishers at once", planned=True)
+    videoStreamEnvs: Any = _key([0], checks.envs, "sub-envs of a vector env that can be shown", planned=True)
+    videoStreamOverlay: bool = _key(
+        False, checks.boolean, "burn the status line into the pixels", planned=True
+    )
+    videoStreamName: str | None = _key(
+        None, checks.or_none(checks.text), "the stream's name; null = the env's id"
+    )
+    videoStreamToken: str | None = _key(None, checks.or_none(checks.text), "access token; auto = make one")
+    videoStreamTlsCert: str | None = _key(
+        None, checks.or_none(checks.file), "PEM certificate chain; serves https"
+    )
+    videoStreamTlsKey: str | None = _key(
+        None, checks.or_none(checks.file), "PEM private key of the certificate"
+    )
+    videoStreamAllowedHosts: list[str] = _key([], checks.names, "further host names a reverse proxy may use")
+    videoStreamMaxViewers: int = _key(1000, checks.whole(1, 100_000), "viewers at once; more get 503")
+    videoStreamMaxSessions: int = _key(10, checks.whole(1, 10_000), "publishers at once", planned=True)
     videoStreamMaxMemory: float = _key(
-        2048, _number(16, 1_048_576), "MB that publishers' sessions may hold", planned=True
+        2048, checks.number(16, 1_048_576), "MB that publishers' sessions may hold", planned=True
     )
     videoStreamSessionTimeout: float = _key(
-        300, _number(1, 86_400), "seconds after which a silent publisher is ended", planned=True
+        300, checks.number(1, 86_400), "seconds after which a silent publisher is ended", planned=True
     )
-    videoStreamMaxMessage: float = _key(32, _number(0.01, 1024), "MB in one message from outside")
-    videoStreamMaxPixels: float = _key(33, _number(0.001, 1000), "megapixels in one picture")
+    videoStreamMaxMessage: float = _key(32, checks.number(0.01, 1024), "MB in one message from outside")
+    videoStreamMaxPixels: float = _key(33, checks.number(0.001, 1000), "megapixels in one picture")
     videoStreamCameras: list[str] | None = _key(
-        None, _or_none(_names), "camera tokens that exist", planned=True
+        None, checks.or_none(checks.names), "camera tokens that exist", planned=True
     )
     videoStreamHub: str | None = _key(
-        None, _or_none(_text), "ws://, wss:// or redis:// of a hub elsewhere", planned=True
+        None, checks.or_none(checks.text), "ws://, wss:// or redis:// of a hub elsewhere", planned=True
     )
-    videoRecord: bool = _key(False, _boolean, "record episodes to files", planned=True)
-    videoRecordFolder: str = _key("videos", _text, "where recordings go", planned=True)
+    videoRecord: bool = _key(False, checks.boolean, "record episodes to files", planned=True)
+    videoRecordFolder: str = _key("videos", checks.text, "where recordings go", planned=True)
     videoRecordEpisodes: str | None = _key(
-        "cubic", _or_none(_text), "which episodes are recorded", planned=True
+        "cubic", checks.or_none(checks.text), "which episodes are recorded", planned=True
     )
     videoRecordLength: int = _key(
-        0, _whole(0, 10_000_000), "frames in a recording; 0 = whole episode", planned=True
+        0, checks.whole(0, 10_000_000), "frames in a recording; 0 = whole episode", planned=True
     )
     videoRecordKeep: int | None = _key(
-        None, _or_none(_whole(1, 1_000_000)), "recordings kept; null = all", planned=True
+        None, checks.or_none(checks.whole(1, 1_000_000)), "recordings kept; null = all", planned=True
     )
-    viewer: bool = _key(False, _boolean, "the simulator's own window; never touched by streaming")
+    viewer: bool = _key(False, checks.boolean, "the simulator's own window; never touched by streaming")
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -147,14 +147,12 @@ function show(name) {
   if (name === chosen || name === undefined) return;
   chosen = name;
   forget();
-  const tile = strip.get(name)?.picture;
-  if (tile?.meta) {
-    // Its thumbnail stands in until the first large frame.
-    big.preview(tile.canvas);
-    stage.painted(tile.meta.sourceWidth, tile.meta.sourceHeight);
-    shownAt = connection.clock.toLocal(tile.meta.timestamp);
-    blank = false;
-  }
+  const tile = strip.get(name);
+  if (!tile?.source) return;
+  // Its thumbnail stands in until the first large frame.
+  big.preview(tile.picture.canvas);
+  stage.painted(tile.source.width, tile.source.height);
+  blank = false;
 }
 
 function painted(meta, now) {
@@ -171,7 +169,7 @@ function paintedSimple(image) {
 
 function viewOf(now) {
   const status = streams.get(chosen);
-  if (simple.active && status?.age != null) shownAt = now - status.age * 1000;
+  if (simple.active && !paused && status?.age != null) shownAt = now - status.age * 1000;
   const ago = shownAt === null ? null : Math.max(0, now - shownAt);
   const { phase, ever, refusal, retryAt } = connection;
   const retryMs = retryAt === null ? null : Math.max(0, retryAt - now);
@@ -189,7 +187,7 @@ function render() {
   const view = viewOf(now);
   const { status, ago } = view;
   const { state, badge, headline, text, note } = situation(view);
-  const fps = simple.active ? (status?.fps ?? 0) : big.fps(now);
+  const fps = simple.active && !paused ? (status?.fps ?? 0) : big.fps(now);
   const title = status?.title || chosen || 'No stream yet';
   // Episode, step and return belong to the picture that is seen; the rest to the run.
   const at = big.meta ?? status ?? {};
@@ -200,6 +198,7 @@ function render() {
     frame: big.meta?.frameNumber ?? 0,
     ageMs: ago === null ? '' : Math.round(ago),
     fps: fps.toFixed(1),
+    mode: simple.active ? 'simple' : 'socket',
     picture: blank ? 'none' : simple.active && !paused ? 'simple' : 'canvas',
   });
   readout.set({
@@ -207,7 +206,7 @@ function render() {
     badge,
     headline,
     text,
-    note,
+    note: note || (embed && status?.message) || '',
     age: duration(ago),
     fps: rate(fps),
     size: size ? `${size.sourceWidth ?? size.width} × ${size.sourceHeight ?? size.height}` : '–',
@@ -218,6 +217,7 @@ function render() {
     stepsPerSecond: rate(status?.stepsPerSecond),
     viewers: count(status?.viewers),
     notice: notice({ status, simple: simple.active, problem: trouble, failures: big.failures }),
+    noEpisodes: simple.active ? 'Simple mode brings the picture only.' : 'The first point appears when an episode ends.',
     pause: paused ? 'Resume' : 'Pause',
   });
   const heading = `${title} · ${badge.toLowerCase()}`;

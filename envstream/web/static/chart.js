@@ -114,7 +114,7 @@ export class Chart {
     pen.strokeStyle = pen.fillStyle = getComputedStyle(this.#legend.raw).color;
     pen.lineWidth = 1;
     pen.lineJoin = 'round';
-    pen.globalAlpha = few ? 0.45 : 0.7;
+    pen.globalAlpha = few || xs.length > 200 ? 0.45 : 0.7;
     line(pen, xs, ys);
     pen.globalAlpha = 1;
     if (!few) return;

@@ -1,6 +1,7 @@
 /** Clock: when something on the server's clock happened on ours. Pure; times are passed in. */
 
 const KEPT = 10;
+const SLACK_MS = 20;
 
 export class Clock {
   #samples = [];
@@ -19,10 +20,13 @@ export class Clock {
   /** One ping and its pong; `sentMs` and `receivedMs` are performance.now(). */
   sample(sentMs, serverSeconds, receivedMs) {
     if (!Number.isFinite(sentMs) || !Number.isFinite(serverSeconds)) return;
-    this.#samples.push({
-      trip: receivedMs - sentMs,
-      offset: serverSeconds * 1000 - (sentMs + receivedMs) / 2,
-    });
+    const trip = receivedMs - sentMs;
+    const offset = serverSeconds * 1000 - (sentMs + receivedMs) / 2;
+    // Half its round trip is how far a sample can lie. One that contradicts the others means that a clock
+    // has jumped: a laptop that slept, whose performance.now() stood still.
+    const agrees = (one) => Math.abs(one.offset - offset) <= (one.trip + trip) / 2 + SLACK_MS;
+    if (!this.#samples.every(agrees)) this.#samples = [];
+    this.#samples.push({ trip, offset });
     if (this.#samples.length > KEPT) this.#samples.shift();
   }
 

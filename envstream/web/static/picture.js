@@ -91,6 +91,7 @@ export class Picture {
   clear() {
     this.#discard();
     this.meta = null;
+    this.failures = 0;
     this.#times = [];
     this.#context.clearRect(0, 0, this.canvas.width, this.canvas.height);
   }

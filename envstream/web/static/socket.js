@@ -152,7 +152,7 @@ export class Connection {
   async #failed() {
     clearTimeout(this.#timers.retry);
     this.retryAt = null;
-    const why = await diagnose(this.#failures + 1 >= BLOCKED_AFTER);
+    const why = await diagnose(this.refusal !== null || this.#failures + 1 >= BLOCKED_AFTER);
     this.refusal = why === 'token' || why === 'full' ? why : null;
     this.#failures = why === 'alive' ? this.#failures + 1 : 0;
     this.blocked = this.#failures >= BLOCKED_AFTER;
@@ -197,7 +197,7 @@ export class Connection {
 
   #hello(message, now) {
     const fresh = message.boot !== this.#boot;
-    if (fresh) this.clock.reset();
+    this.clock.reset();
     this.#boot = message.boot;
     this.clock.hint(message.now, now);
     clearTimeout(this.#timers.open);

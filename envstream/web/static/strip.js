@@ -16,6 +16,9 @@ function make(tag, className, text = '') {
 
 class Tile {
   visible = false;
+  /** Size of the source of what the tile shows, or null. */
+  source = null;
+  #stage;
   #mirrored = 0;
   #shown = '';
 
@@ -32,9 +35,8 @@ class Tile {
     this.title = make('span', 'tile-name', name);
     this.value = make('span', 'tile-value');
     this.element.append(box, this.title, this.value);
-    const stage = new Stage(box, canvas);
-    this.picture = new Picture(canvas, (meta) => stage.painted(meta.sourceWidth, meta.sourceHeight));
-    this.stage = stage;
+    this.#stage = new Stage(box, canvas);
+    this.picture = new Picture(canvas, (meta) => this.#painted(meta));
   }
 
   /** The big one is not sent twice: its tile copies it now and then. */
@@ -42,7 +44,12 @@ class Tile {
     if (now - this.#mirrored < MIRROR_MS) return;
     this.#mirrored = now;
     this.picture.preview(canvas, THUMB_WIDTH);
-    this.stage.painted(meta.sourceWidth, meta.sourceHeight);
+    this.#painted(meta);
+  }
+
+  #painted(meta) {
+    this.source = { width: meta.sourceWidth ?? meta.width, height: meta.sourceHeight ?? meta.height };
+    this.#stage.painted(this.source.width, this.source.height);
   }
 
   describe(status, chosen) {
@@ -102,7 +109,7 @@ export class Strip {
       tile.describe(status, status.name === chosen);
     });
     this.#nav.hidden = list.length === 0;
-    this.#nav.classList.toggle('many', list.length > 8);
+    this.#nav.classList.toggle('many', list.length > 9);
   }
 
   /** Scroll the strip, and not the page, until the tile is in sight. */

@@ -55,16 +55,19 @@ export function limitNote(limit) {
   return `render takes ${render}; the ${share} % budget limits pictures to ${rate(limit.fps)} fps (videoStreamMaxOverhead)`;
 }
 
+/** A count-down in whole seconds: calm to read. */
+const inSeconds = (ms) => `in ${Math.max(1, Math.ceil(ms / 1000))} s`;
+
 const last = (ago) => (known(ago) ? `last frame ${duration(ago)} ago` : '');
 const join = (...parts) => parts.filter(Boolean).join(', ');
 
 function connecting({ retryMs }) {
-  const text = known(retryMs) ? `The server does not answer. Trying again in ${duration(retryMs)}.` : '';
+  const text = known(retryMs) ? `The server does not answer. Trying again ${inSeconds(retryMs)}.` : '';
   return { state: 'connecting', badge: 'Connecting', headline: 'Connecting', text, note: '' };
 }
 
 function refused({ refusal, retryMs }) {
-  const again = known(retryMs) ? `in ${duration(retryMs)}` : 'now';
+  const again = known(retryMs) ? inSeconds(retryMs) : 'now';
   const [badge, headline, text] =
     refusal === 'full'
       ? ['Full', 'No free seat', `All seats are taken, retrying ${again}.`]
@@ -73,7 +76,7 @@ function refused({ refusal, retryMs }) {
 }
 
 function reconnecting({ ago, retryMs }) {
-  const headline = known(retryMs) ? `Reconnecting in ${duration(retryMs)}` : 'Reconnecting';
+  const headline = known(retryMs) ? `Reconnecting ${inSeconds(retryMs)}` : 'Reconnecting';
   return { state: 'reconnecting', badge: 'Reconnecting', headline, text: '', note: join('connection lost', last(ago)) };
 }
 
@@ -124,7 +127,7 @@ export function notice({ status, simple, problem, failures }) {
     simple ? 'simple mode: something on the way does not carry WebSockets' : '',
     status?.message ?? '',
     problem ?? '',
-    limitNote(status?.limit),
+    status?.state === 'ended' ? '' : limitNote(status?.limit),
     failures > 0 ? `${count(failures)} ${failures === 1 ? 'picture' : 'pictures'} could not be decoded` : '',
   ];
   return parts.filter(Boolean).join(' · ');

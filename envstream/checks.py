@@ -1,0 +1,147 @@
+"""Checks of single settings: a key and a value in, the value as it is kept out, or a SettingError."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+from envstream.errors import SettingError
+
+Check = Callable[[str, Any], Any]
+
+
+def boolean(key: str, value: Any) -> bool:
+    """true or false, and nothing that is merely taken for it."""
+    if not isinstance(value, bool):
+        raise SettingError.value(key, value, "true or false")
+    return value
+
+
+def whole(low: int, high: int) -> Check:
+    """A whole number in a range."""
+
+    def check(key: str, value: Any) -> int:
+        expected = f"a whole number from {low} to {high}"
+        try:
+            number = operator.index(value)
+        except TypeError:
+            raise SettingError.value(key, value, expected) from None
+        if isinstance(value, bool) or not low <= number <= high:
+            raise SettingError.value(key, value, expected)
+        return number
+
+    return check
+
+
+def number(low: float, high: float) -> Check:
+    """A finite number in a range."""
+
+    def check(key: str, value: Any) -> float:
+        expected = f"a number from {low:g} to {high:g}"
+        if isinstance(value, (bool, str)):
+            raise SettingError.value(key, value, expected)
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise SettingError.value(key, value, expected) from None
+        if math.isnan(number) or not low <= number <= high:
+            raise SettingError.value(key, value, expected)
+        return number
+
+    return check
+
+
+def text(key: str, value: Any) -> str:
+    """A text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise SettingError.value(key, value, "a text that is not empty")
+    return value
+
+
+def choice(*choices: str) -> Check:
+    """One of a few words."""
+
+    def check(key: str, value: Any) -> str:
+        if value not in choices:
+            raise SettingError.value(key, value, "one of " + ", ".join(choices))
+        return str(value)
+
+    return check
+
+
+def or_none(check: Check) -> Check:
+    """None, or what `check` takes."""
+    return lambda key, value: None if value is None else check(key, value)
+
+
+def quality_or(presets: Collection[str]) -> Check:
+    """A JPEG quality, or the name of a preset."""
+    expected = "a JPEG quality from 1 to 100 or a preset (" + ", ".join(presets) + ")"
+
+    def check(key: str, value: Any) -> int | str:
+        if isinstance(value, str):
+            if value not in presets:
+                raise SettingError.value(key, value, expected)
+            return value
+        try:
+            return int(whole(1, 100)(key, value))
+        except SettingError:
+            raise SettingError.value(key, value, expected) from None
+
+    return check
+
+
+def resolution(key: str, value: Any) -> list[int] | None:
+    """[width, height] in pixels, or None."""
+    if value is None:
+        return None
+    expected = "[width, height], each from 16 to 16384, or null for the size as rendered"
+    try:
+        width, height = value
+        return [whole(16, 16384)(key, width), whole(16, 16384)(key, height)]
+    except (SettingError, TypeError, ValueError):
+        raise SettingError.value(key, value, expected) from None
+
+
+def levels(key: str, value: Any) -> list[int]:
+    """JPEG qualities from best to worst."""
+    expected = "a list of JPEG qualities from best to worst, such as [90, 70, 50]"
+    try:
+        levels = [whole(1, 100)(key, level) for level in value]
+    except (SettingError, TypeError):
+        raise SettingError.value(key, value, expected) from None
+    if not levels or levels != sorted(set(levels), reverse=True):
+        raise SettingError.value(key, value, expected)
+    return levels
+
+
+def envs(key: str, value: Any) -> list[int] | str:
+    """Indices of sub-envs, or `all`."""
+    if value == "all":
+        return "all"
+    expected = "'all' or a list of sub-env indices, such as [0, 3]"
+    try:
+        indices = [whole(0, 1_000_000)(key, index) for index in value]
+    except (SettingError, TypeError):
+        raise SettingError.value(key, value, expected) from None
+    if isinstance(value, str) or not indices:
+        raise SettingError.value(key, value, expected)
+    return indices
+
+
+def names(key: str, value: Any) -> list[str]:
+    """A list of names."""
+    if isinstance(value, str) or not all(isinstance(name, str) and name.strip() for name in value or ()):
+        raise SettingError.value(key, value, "a list of names, such as [hub.example.org]")
+    return list(value or ())
+
+
+def file(key: str, value: Any) -> str:
+    """The absolute path of an existing file."""
+    path = Path(text(key, value)).expanduser()
+    if not path.is_file():
+        raise SettingError.value(key, value, "an existing file")
+    return str(path.resolve())
