@@ -45,7 +45,7 @@ def number(low: float, high: float) -> Check:
             raise SettingError.value(key, value, expected)
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise SettingError.value(key, value, expected) from None
         if math.isnan(number) or not low <= number <= high:
             raise SettingError.value(key, value, expected)
@@ -134,9 +134,10 @@ def envs(key: str, value: Any) -> list[int] | str:
 
 def names(key: str, value: Any) -> list[str]:
     """A list of names."""
-    if isinstance(value, str) or not all(isinstance(name, str) and name.strip() for name in value or ()):
+    listed: list[Any] = list(value) if isinstance(value, (list, tuple, set, frozenset)) else [None]
+    if not all(isinstance(name, str) and name.strip() for name in listed):
         raise SettingError.value(key, value, "a list of names, such as [hub.example.org]")
-    return list(value or ())
+    return listed
 
 
 def file(key: str, value: Any) -> str:

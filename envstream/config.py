@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 from envstream import checks
@@ -27,8 +28,6 @@ PRESETS: dict[str, Preset] = {
     "high": Preset(3, 15.0, 85),
     "ultra": Preset(4, 30.0, 92),
 }
-
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def _key(default: Any, check: Check, meaning: str, *, planned: bool = False) -> Any:
@@ -163,7 +162,10 @@ class StreamConfig:
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        return self.videoStreamHost in LOOPBACK_HOSTS or self.videoStreamHost.startswith("127.")
+        try:
+            return ip_address(self.videoStreamHost).is_loopback
+        except ValueError:
+            return self.videoStreamHost == "localhost"
 
     def without_effect(self) -> list[str]:
         """Settings that were moved from their default but are reserved: they have no effect yet."""
@@ -187,7 +189,7 @@ def camel_case(key: str) -> str:
 
 
 def settings_of(source: object = None, /, **settings: Any) -> dict[str, Any]:
-    """The settings that somebody gave, as plain data under their camelCase names.
+    """The settings that somebody gave, checked, as plain data under their camelCase names.
 
     Args:
         source: a `StreamConfig`, an OmegaConf node (an env's node: what does not begin with `video` or
@@ -195,7 +197,7 @@ def settings_of(source: object = None, /, **settings: Any) -> dict[str, Any]:
         settings: single settings; they win over `source`.
 
     Raises:
-        SettingError: for a name that is no setting, naming the nearest one.
+        SettingError: for a name that is no setting, naming the nearest one; for a value outside its range.
     """
     given: dict[str, Any] = {}
     if isinstance(source, StreamConfig):
@@ -204,7 +206,7 @@ def settings_of(source: object = None, /, **settings: Any) -> dict[str, Any]:
         given.update(_mapping(source))
     for key, value in settings.items():
         given[_known(key)] = value
-    return given
+    return {name: KEYS[name].metadata["check"](name, value) for name, value in given.items()}
 
 
 def read(source: object = None, /, **settings: Any) -> StreamConfig:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -115,6 +115,7 @@ def test_settings_do_not_change_once_read() -> None:
         ("videoFps", float("nan"), "a number from 0.1 to 240"),
         ("videoFps", "30", "a number from 0.1 to 240"),
         ("videoFps", True, "a number from 0.1 to 240"),
+        ("videoFps", 10**400, "a number from 0.1 to 240"),
         ("videoResolution", [640], "[width, height]"),
         ("videoResolution", [640, 15], "[width, height]"),
         ("videoResolution", 640, "[width, height]"),
@@ -130,6 +131,7 @@ def test_settings_do_not_change_once_read() -> None:
         ("videoStreamEnvs", "0", "'all' or a list of sub-env indices"),
         ("videoStreamAllowedHosts", "hub.example.org", "a list of names"),
         ("videoStreamAllowedHosts", [""], "a list of names"),
+        ("videoStreamAllowedHosts", 5, "a list of names"),
         ("videoStreamTlsCert", "/nowhere.pem", "an existing file"),
         ("videoStreamMinQuality", 96, "at most videoStreamMaxQuality (95)"),
     ],
@@ -165,13 +167,15 @@ def test_numbers_of_numpy_become_plain_numbers() -> None:
     assert settings.videoResolution == [64, 48]
 
 
-@given(st.sampled_from(sorted(KEYS)), JSON)
+@pytest.mark.parametrize("key", KEYS)
+@settings(max_examples=40)
+@given(value=JSON)
 def test_any_value_is_taken_or_refused_with_a_sentence(key: str, value: Any) -> None:
     try:
-        settings = StreamConfig(**{key: value})
+        taken = StreamConfig(**{key: value})
     except SettingError:
         return
-    assert json.dumps(dataclasses.asdict(settings))
+    assert json.dumps(dataclasses.asdict(taken))
 
 
 def test_certificate_and_key_go_together(tmp_path: Path) -> None:
@@ -212,6 +216,19 @@ def test_a_single_setting_wins_over_the_source() -> None:
 
 def test_what_was_not_given_is_not_among_the_settings_given() -> None:
     assert config.settings_of({"video_fps": 20}, videoStream=True) == {"videoFps": 20, "videoStream": True}
+
+
+def test_the_settings_given_can_be_sent_to_another_process() -> None:
+    given = config.settings_of(videoStreamPort=np.int64(9001), videoResolution=(np.int64(64), 48))
+    assert json.loads(json.dumps(given)) == {"videoStreamPort": 9001, "videoResolution": [64, 48]}
+
+
+def test_a_file_among_the_settings_given_is_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.pem").touch()
+    monkeypatch.chdir(tmp_path)
+    assert Path(config.settings_of(videoStreamTlsCert="a.pem")["videoStreamTlsCert"]).is_absolute()
 
 
 def test_an_env_node_of_hydra_may_hold_keys_of_its_own() -> None:
