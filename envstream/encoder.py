@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -13,6 +12,9 @@ from typing import Any, NamedTuple
 
 from envstream import codec
 from envstream.frame import Frame
+from envstream.wire import compact
+
+MOST_RUNGS = 16  # Pictures of one frame that are kept: viewers choose widths, and must not choose memory.
 
 
 class Rung(NamedTuple):
@@ -74,6 +76,8 @@ class Encoder:
             if future is not None:
                 self.hits += 1
                 return future
+            while len(rungs) >= MOST_RUNGS:
+                del rungs[next(iter(rungs))]
             future = rungs[rung] = self._pool.submit(self._encode, frame, rung)
             return future
 
@@ -113,7 +117,7 @@ def describe(
         "renderMs": round(frame.cost * 1000, 3),
     }
     about.update(frame.info)
-    return json.dumps(about, separators=(",", ":"), default=str)[:-1]
+    return compact(about)[:-1]
 
 
 def encoding_pool() -> ThreadPoolExecutor:

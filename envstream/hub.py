@@ -11,6 +11,8 @@ from envstream.config import StreamConfig
 from envstream.encoder import encoding_pool
 from envstream.stream import Stream
 
+MOST_ENDED = 32  # Streams that have ended and can still be looked at.
+
 
 class Hub:
     """Name → stream. `boot` tells one server's life from the next."""
@@ -28,8 +30,11 @@ class Hub:
 
     def open(self, name: str, title: str, config: StreamConfig) -> Stream:
         """A new stream called `name`; an ended one of that name is replaced."""
-        stream = Stream(name, title, config, self.pool)
-        self.streams[name] = stream
+        ended = [known for known, stream in self.streams.items() if stream.ended]
+        for old in ended[: max(0, len(ended) - MOST_ENDED)]:
+            del self.streams[old]
+        self.streams.pop(name, None)  # A stream begun anew stands last.
+        stream = self.streams[name] = Stream(name, title, config, self.pool)
         return stream
 
     def find(self, name: str | None) -> Stream | None:

@@ -31,6 +31,7 @@ class Viewer:
     def __init__(self, window: int = 2) -> None:
         self.window = window
         self.watches: dict[str, Watch] = {}
+        self._ever_sent: dict[str, int] = {}  # Stream → highest number ever sent, for late acknowledgements.
         self.frames_sent = 0
         self.frames_skipped = 0
         self.bytes_sent = 0
@@ -64,6 +65,7 @@ class Viewer:
         if watch.sent:
             self.frames_skipped += number - watch.sent - 1
         watch.sent = number
+        self._ever_sent[stream] = max(number, self._ever_sent.get(stream, 0))
         watch.in_flight.append(number)
         if watch.fps is not None:
             watch.next_at = max(watch.next_at, now - 0.5 / watch.fps) + 1.0 / watch.fps
@@ -81,13 +83,14 @@ class Viewer:
         Raises:
             MessageError: for a frame that was never sent.
         """
-        watch = self.watches.get(stream)
-        if watch is None:
-            return  # Watched until a moment ago: its last acknowledgement is still under way.
-        if number > watch.sent:
+        newest = self._ever_sent.get(stream, 0)
+        if number > newest:
             raise MessageError(
-                f"acknowledgement of frame {number} of {stream!r}, but the newest one sent is {watch.sent}"
+                f"acknowledgement of frame {number} of {stream!r}, but the newest one sent is {newest}"
             )
+        watch = self.watches.get(stream)
+        if watch is None or number > watch.sent:
+            return  # From before the stream was watched anew, or began anew: it was still under way.
         watch.acknowledged = max(watch.acknowledged, number)
         watch.in_flight = [pending for pending in watch.in_flight if pending > number]
 

@@ -14,13 +14,15 @@ import os
 import struct
 import sys
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from envstream.errors import SharedMemoryError
+from envstream.errors import PictureError, SharedMemoryError
 from envstream.frame import Pixels
+from envstream.wire import compact
 
 SLOTS = 4
 EPISODES = 1024
@@ -71,6 +73,8 @@ class Block:
     def __init__(self, memory: mmap.mmap, descriptor: int | None, max_pixels: int) -> None:
         self.memory = memory
         self.descriptor = descriptor
+        if descriptor is not None:
+            weakref.finalize(self, os.close, descriptor)
         self.max_pixels = max_pixels
         self.view = memoryview(memory)
         self.due = self.view[_DUE : _DUE + 1]
@@ -111,7 +115,16 @@ class Block:
             os.posix_fallocate(self.descriptor, offset, size)
 
     def slot(self, number: int, size: int) -> int:
-        """Where the pixels of frame `number` go; reserves `size` bytes there."""
+        """Where the pixels of frame `number` go; reserves `size` bytes there.
+
+        Raises:
+            PictureError: when a picture of `size` bytes fits in no slot.
+        """
+        if size > self.stride:
+            raise PictureError(
+                f"a picture of {size / 3e6:.1f} megapixels does not fit; raise videoStreamMaxPixels or set "
+                f"videoResolution"
+            )
         index = number % SLOTS
         offset = _SLOTS + index * self.stride
         if size > self._reserved[index]:
@@ -166,7 +179,7 @@ class Writer:
         offset = block.slot(head, size)
         target = np.frombuffer(block.memory, np.uint8, size, offset).reshape(height, width, 3)
         np.copyto(target, pixels)
-        said = json.dumps(info, separators=(",", ":"), default=str).encode()
+        said = compact(info).encode()
         if len(said) > _HEADER_SIZE - _HEADER.size:
             said = b"{}"
         header = _HEADERS + head % SLOTS * _HEADER_SIZE

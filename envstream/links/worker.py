@@ -94,6 +94,9 @@ class Worker(ABC):
     def connect(self, line: socket.socket) -> None:
         """Begin on a new control line: say how to start, and announce every channel."""
         with self._lock:
+            if self.stopping:  # Ended before it began.
+                line.close()
+                return
             self._say(line, self.start_message)
             for channel in self._channels:
                 self._announce(line, channel)

@@ -9,7 +9,7 @@ from flask import Flask, Response, jsonify, send_from_directory
 
 from envstream._version import __version__
 from envstream.hub import Hub
-from envstream.web.messages import finite
+from envstream.wire import finite
 
 STATIC = Path(__file__).parent / "static"
 CONTENT_POLICY = (

@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 
 from envstream.errors import MessageError
 from envstream.hub import Hub
+from envstream.wire import compact
 
 LONGEST_MESSAGE = 64 * 1024  # Bytes; the longest honest one watches 64 streams.
 _LONGEST_NAME = 200
@@ -56,19 +57,8 @@ def is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def finite(value: Any) -> Any:
-    """The same data with None for numbers that JSON has no word for."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return value
-
-
 def status_text(hub: Hub) -> str:
     """The `streams` message: the status of every stream now."""
     now = time.monotonic()
-    streams = [finite(stream.status(now)) for stream in list(hub.streams.values())]
-    return json.dumps({"type": "streams", "now": now, "streams": streams}, separators=(",", ":"))
+    streams = [stream.status(now) for stream in list(hub.streams.values())]
+    return compact({"type": "streams", "now": now, "streams": streams})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -14,7 +13,8 @@ from envstream.errors import MessageError
 from envstream.hub import Hub
 from envstream.viewer import Viewer, Watch
 from envstream.web.fanout import Fanout, Seat
-from envstream.web.messages import finite, is_number, read_message, status_text, text, whole
+from envstream.web.messages import is_number, read_message, status_text, text, whole
+from envstream.wire import compact
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -59,7 +59,7 @@ class ViewerSocket:
 
     def tell(self, message: Mapping[str, Any]) -> None:
         """Queue a text message; `now` is added."""
-        self._seat.tell(json.dumps({**message, "now": time.monotonic()}, separators=(",", ":")))
+        self._seat.tell(compact({**message, "now": time.monotonic()}))
 
     def tell_status(self, text: str) -> None:
         """Queue the status of all streams (the same text for everybody), and the episodes that are news."""
@@ -77,8 +77,8 @@ class ViewerSocket:
             self._told[name] = seen
             if count or fresh:
                 episodes = [list(episode) for episode in list(stream.episodes)[-count:]] if count else []
-                message = {"type": "episodes", "stream": name, "reset": fresh, "episodes": finite(episodes)}
-                self._seat.tell(json.dumps(message, separators=(",", ":")))
+                message = {"type": "episodes", "stream": name, "reset": fresh, "episodes": episodes}
+                self._seat.tell(compact(message))
 
     async def _refuse(self) -> None:
         body = b"all seats are taken; try again in a few seconds"
