@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+LONGEST_PAUSE_FOR_ONE = 2.0  # Seconds without a picture for the sake of one that was unusually slow.
+
 
 class Pace:
     """Says when the next capture may be asked for. Pure: time is passed in, in seconds.
@@ -17,6 +19,7 @@ class Pace:
         self.max_overhead = max_overhead
         self._tick = float("-inf")
         self._paid_until = float("-inf")
+        self._owed = 0.0
         self._cost: float | None = None
 
     @property
@@ -33,9 +36,16 @@ class Pace:
     def captured(self, now: float, cost: float) -> None:
         """A capture ended at `now` and took `cost` seconds from the trainer."""
         started = now - cost
-        # Cost not yet paid for stays due: several captures in a row cannot share one pause.
-        self._paid_until = max(self._paid_until, started) + cost / self.max_overhead
         self._cost = cost if self._cost is None else 0.8 * self._cost + 0.2 * cost
+        # One capture that was held up, on a busy machine, must not freeze the page for twenty times as
+        # long: what exceeds the usual is owed, and paid off with the next ones. As each pays at least the
+        # smoothed cost, never more than a few captures are owed.
+        usual = max(self._cost, LONGEST_PAUSE_FOR_ONE * self.max_overhead)
+        self._owed += cost
+        charge = min(self._owed, usual)
+        self._owed -= charge
+        # Cost not yet paid for stays due: several captures in a row cannot share one pause.
+        self._paid_until = max(self._paid_until, started) + charge / self.max_overhead
 
     @property
     def cost(self) -> float | None:

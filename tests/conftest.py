@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -50,22 +50,11 @@ settings.register_profile("envstream", deadline=None, database=None)
 settings.load_profile("envstream")
 
 
-class InlinePool(ThreadPoolExecutor):
-    """A pool that does the work at once, in the thread that asked for it."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
 @pytest.fixture(scope="session")
-def pool() -> ThreadPoolExecutor:
-    """Where pictures are compressed in tests: here and now."""
-    return InlinePool()
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Where pictures are compressed in tests."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
 
 
 @pytest.fixture(scope="session")

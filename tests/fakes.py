@@ -23,7 +23,7 @@ class QuietOutlet:
         self.url = "http://127.0.0.1:8080/"
 
     def open(self, title: str, settings: dict[str, Any], config: Any) -> Channel:
-        block = Block.create(100_000, shared=False)
+        block = Block.create(1_000_000, shared=False)
         channel = Channel(title, title, settings, block, lambda: None)
         self.channels.append(channel)
         self.readers.append(Reader(block))

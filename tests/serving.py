@@ -79,8 +79,9 @@ class Trainer:
 
     def _read_errors(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.errors.append(line.rstrip())
+        with contextlib.suppress(ValueError):  # Closed while it was read: the test is over.
+            for line in self.process.stderr:
+                self.errors.append(line.rstrip())
 
     def child(self) -> int | None:
         """The pid of the server process, if there is one."""

@@ -29,6 +29,7 @@ from envstream.web.protocols import HttpProtocol, SocketProtocol
 log = logging.getLogger("envstream")
 
 PORTS_TRIED = 100  # From the wanted port upwards, when it is taken.
+PATIENCE = 1.0  # Seconds in which a taken port may become free.
 LAST_WORDS = 0.5  # Seconds in which viewers hear that the run has ended.
 
 Attach = Callable[[dict[str, Any], list[int]], Block]
@@ -63,6 +64,21 @@ def bind(host: str, port: int) -> socket.socket:
     raise AddressError.cannot_bind(host, port, last.strerror if last else "no port is free")
 
 
+async def bind_patiently(host: str, port: int) -> socket.socket:
+    """Like `bind`, but a run that was started again gets the port of the one that is just ending.
+
+    Raises:
+        AddressError: as `bind` does.
+    """
+    for _ in range(int(PATIENCE / 0.1)):
+        listener = bind(host, port)
+        if port in (0, listener.getsockname()[1]):
+            return listener
+        listener.close()
+        await asyncio.sleep(0.1)
+    return bind(host, port)
+
+
 class Server:
     """Serves one hub over one port, fed by the control line of one trainer.
 
@@ -88,7 +104,7 @@ class Server:
         settings = config.read(start["settings"])
         hub = Hub(settings)
         try:
-            listener = bind(settings.videoStreamHost, start["port"])
+            listener = await bind_patiently(settings.videoStreamHost, start["port"])
         except AddressError as error:
             control.send(self._line, {"op": "failed", "message": str(error)})
             return
@@ -181,7 +197,9 @@ class Server:
             if self._application.listeners:
                 await asyncio.sleep(LAST_WORDS)
             self.uvicorn.should_exit = True
-        await asyncio.wait({serving}, timeout=5)
+        await asyncio.wait({serving}, timeout=2)
+        for connection in list(self.uvicorn.server_state.connections if self.uvicorn else ()):
+            connection.transport.abort()  # One that neither reads nor goes.
 
 
 def uvicorn_config(application: Application, settings: StreamConfig) -> uvicorn.Config:
@@ -211,11 +229,14 @@ def run(line: socket.socket, attach: Attach) -> None:
 
     async def serve() -> None:
         await Server(line, attach).run()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     loop = new_loop()
     try:
         loop.run_until_complete(serve())
-        loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()
         line.close()

@@ -1,0 +1,108 @@
+"""Every benchmark runs: `--quick`, in a process of its own. What it measures is never judged here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+pytest.importorskip("psutil")
+
+
+def quick(name: str, folder: Path, *args: str) -> dict[str, Any]:
+    """Run one benchmark briefly, and give what it wrote."""
+    file = folder / f"{name}.json"
+    command = [sys.executable, str(BENCHMARKS / f"{name}.py"), "--quick", "--json", str(file), *args]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report: dict[str, Any] = json.loads(file.read_text())
+    assert report["benchmark"] == name
+    assert report["bars"], done.stdout
+    assert all(bar["promise"] in done.stdout for bar in report["bars"])
+    return report
+
+
+def names(report: dict[str, Any]) -> list[str]:
+    return [row["contender"] for row in report["rows"]]
+
+
+def test_overhead_has_a_row_for_everybody_and_nobody_watching_means_no_render(tmp_path: Path) -> None:
+    report = quick("overhead", tmp_path, "--part", "idle", "--part", "viewers")
+    idle = [row for row in report["rows"] if row["part"] == "idle"]
+    assert [row["contender"] for row in idle] == ["envstream process", "envstream thread"]
+    assert [row["renders"] for row in idle] == [0, 0]
+    rows = {(r["contender"], r["viewers"]): r for r in report["rows"] if r["part"] == "viewers"}
+    for contender in ("bare", "bare, render at 30 Hz", "envstream process", "envstream thread"):
+        assert rows[contender, 0]["steps_per_second"] > 0
+        assert rows[contender, 1]["of_render"][0] > 0
+    for worker in ("envstream process", "envstream thread"):
+        assert rows[worker, 0]["renders"] == [0]
+        assert rows[worker, 1]["renders"][0] > 0
+        assert rows[worker, 1]["fps"] > 0
+
+
+def test_overhead_says_what_a_costly_render_is_held_to(tmp_path: Path) -> None:
+    pytest.importorskip("mujoco")
+    report = quick_costly(tmp_path)
+    if not report["rows"]:
+        pytest.skip("this machine cannot render MuJoCo without a screen")
+    assert names(report) == ["bare", "envstream, budget 0.05", "envstream, budget 0.5"]
+    assert all(row["steps_per_second"] > 0 for row in report["rows"])
+    assert report["rows"][1]["limit"][0]["by"] == "budget"
+
+
+def quick_costly(folder: Path) -> dict[str, Any]:
+    """The part with MuJoCo, which a machine without EGL skips: then there is nothing to promise."""
+    file = folder / "costly.json"
+    command = [sys.executable, str(BENCHMARKS / "overhead.py"), "--quick", "--part", "costly"]
+    done = subprocess.run([*command, "--json", str(file)], capture_output=True, text=True, timeout=115)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report: dict[str, Any] = json.loads(file.read_text())
+    return report
+
+
+def test_latency_has_both_workers_and_every_stage(tmp_path: Path) -> None:
+    report = quick("latency", tmp_path)
+    assert names(report) == ["process", "thread"]
+    for row in report["rows"]:
+        assert row["p50"][0] > 0
+        assert row["encode"] > 0 and row["wire"] > 0
+
+
+def test_staleness_has_every_way_to_watch_and_bars_from_the_measured_size(tmp_path: Path) -> None:
+    report = quick("staleness", tmp_path)
+    ways = [
+        "/ws, no line between",
+        "/ws through the relay",
+        "/stream through the relay",
+        "/stream, slow reader",
+    ]
+    assert names(report) == ways
+    for row in report["rows"]:
+        assert 30_000 < row["bytes"] < 70_000
+    assert report["rows"][1]["bar_ms"] > 2 * report["rows"][1]["frame_ms"]
+    assert report["rows"][2]["bar_ms"] is None
+
+
+def test_memory_follows_the_trainer_and_its_server(tmp_path: Path) -> None:
+    report = quick("memory", tmp_path)
+    assert names(report) == ["trainer", "server"]
+    for row in report["rows"]:
+        assert len(row["samples"]) > 10
+        assert row["first_mb"] > 0
+
+
+def test_a_rival_that_is_not_installed_is_skipped_and_named() -> None:
+    code = (
+        "import sys; sys.modules['vidgear'] = None; sys.argv = ['trainer.py', '--contender', 'webgear'];"
+        f"sys.path.insert(0, {str(BENCHMARKS)!r}); import trainer; trainer.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "vidgear" in json.loads(done.stdout)["missing"]

@@ -1,0 +1,146 @@
+"""Checks: a value comes out as it is kept, or the refusal names the key and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from envstream import checks
+from envstream.checks import Check
+from envstream.errors import SettingError
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.complex_numbers()
+    | st.text(max_size=5)
+    | st.binary(max_size=3)
+    | st.sampled_from(
+        [object(), np.zeros(0), np.zeros(2), np.zeros((2, 2)), np.array("a"), range(3), {1, 2}]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=4,
+)
+
+CHECKS: dict[str, Check] = {
+    "boolean": checks.boolean,
+    "whole": checks.whole(1, 9),
+    "number": checks.number(0.5, 9),
+    "text": checks.text,
+    "choice": checks.choice("red", "blue"),
+    "or_none": checks.or_none(checks.text),
+    "quality_or": checks.quality_or(["low", "high"]),
+    "resolution": checks.resolution,
+    "levels": checks.levels,
+    "envs": checks.envs,
+    "names": checks.names,
+    "file": checks.file,
+}
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+@settings(max_examples=60)
+@given(value=ANYTHING)
+def test_anything_is_taken_or_refused_by_name(check: Check, value: Any) -> None:
+    try:
+        check("colour", value)
+    except SettingError as refusal:
+        assert str(refusal).startswith("colour=")
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+@settings(max_examples=60)
+@given(value=ANYTHING)
+def test_what_was_taken_is_taken_again_as_it_is(check: Check, value: Any) -> None:
+    try:
+        once = check("colour", value)
+    except SettingError:
+        return
+    assert check("colour", once) == once
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "kept"),
+    [
+        ("boolean", True, True),
+        ("whole", 1, 1),
+        ("whole", np.int64(9), 9),
+        ("number", 1, 1.0),
+        ("number", np.float32(0.5), 0.5),
+        ("text", "a b", "a b"),
+        ("choice", "red", "red"),
+        ("or_none", None, None),
+        ("or_none", "a", "a"),
+        ("quality_or", "low", "low"),
+        ("quality_or", 85, 85),
+        ("resolution", (640, np.int64(480)), [640, 480]),
+        ("resolution", None, None),
+        ("levels", (90, 70), [90, 70]),
+        ("envs", "all", "all"),
+        ("envs", range(3), [0, 1, 2]),
+        ("envs", np.array([0, 3]), [0, 3]),
+        ("names", ("a.example", "b.example"), ["a.example", "b.example"]),
+        ("names", [], []),
+    ],
+)
+def test_what_can_be_meant_is_kept_as_plain_data(check: str, value: Any, kept: Any) -> None:
+    found = CHECKS[check]("colour", value)
+    assert (found, type(found)) == (kept, type(kept))
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "expected"),
+    [
+        ("boolean", 1, "true or false"),
+        ("whole", 0, "a whole number from 1 to 9"),
+        ("whole", True, "a whole number from 1 to 9"),
+        ("whole", 1.0, "a whole number from 1 to 9"),
+        ("number", 0.4, "a number from 0.5 to 9"),
+        ("number", float("nan"), "a number from 0.5 to 9"),
+        ("number", "1", "a number from 0.5 to 9"),
+        ("text", " ", "a text that is not empty"),
+        ("choice", "green", "one of red, blue"),
+        ("choice", np.zeros(2), "one of red, blue"),
+        ("quality_or", "medium", "a JPEG quality from 1 to 100 or a preset (low, high)"),
+        ("quality_or", 101, "a JPEG quality from 1 to 100 or a preset (low, high)"),
+        ("resolution", [16], "[width, height], each from 16 to 16384"),
+        ("levels", [70, 90], "a list of JPEG qualities from best to worst"),
+        ("envs", [-1], "a list of sub-env indices"),
+        ("envs", np.zeros(2), "a list of sub-env indices"),
+        ("names", "a.example", "a list of names"),
+        ("file", "/nowhere", "an existing file"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_and_told_what_was_expected(
+    check: str, value: Any, expected: str
+) -> None:
+    with pytest.raises(SettingError) as refusal:
+        CHECKS[check]("colour", value)
+    assert str(refusal.value).startswith(f"colour={value!r}: expected ")
+    assert expected in str(refusal.value)
+
+
+def test_a_file_is_kept_by_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.pem").touch()
+    monkeypatch.chdir(tmp_path)
+    assert checks.file("cert", "a.pem") == str(tmp_path.resolve() / "a.pem")
+
+
+def test_a_file_in_the_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.pem").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert checks.file("cert", "~/a.pem") == str(tmp_path.resolve() / "a.pem")
+
+
+@pytest.mark.parametrize("make", [checks.whole, checks.number])
+def test_both_ends_of_a_range_belong_to_it(make: Callable[[int, int], Check]) -> None:
+    assert [make(1, 9)("colour", value) for value in (1, 9)] == [1, 9]

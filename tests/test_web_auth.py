@@ -1,0 +1,188 @@
+"""Access: who comes with the right token, name and origin goes through, and nobody else."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from envstream.web.auth import Access
+
+TOKEN = "s3cret token/+&é"
+HOME = {"host": "127.0.0.1:8080"}
+
+
+def cookie_of(access: Access, token: str = TOKEN) -> str:
+    cookie = access.judge(HOME, f"token={quote(token)}").cookie
+    assert cookie is not None
+    return cookie
+
+
+# --- without a token: names ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost", "LOCALHOST:1", "[::1]:8080", "127.0.0.1"])
+def test_loopback_names_are_answered_to(host: str) -> None:
+    assert Access(None).judge({"host": host}, "").allowed
+
+
+@pytest.mark.parametrize(
+    "host", ["", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8080", "[::1"]
+)
+def test_other_names_are_refused_and_the_setting_is_named(host: str) -> None:
+    verdict = Access(None).judge({"host": host}, "")
+    assert verdict.status == 403
+    assert "videoStreamAllowedHosts" in verdict.reason
+
+
+def test_a_listed_name_is_answered_to_in_any_case() -> None:
+    assert Access(None, ["Hub.example.org"]).judge({"host": "hub.EXAMPLE.org:443"}, "").allowed
+
+
+def test_a_request_without_a_host_is_refused() -> None:
+    assert Access(None).judge({}, "").status == 403
+
+
+# --- origins -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", [None, TOKEN], ids=["no token", "token"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "null",
+        "http://evil.example",
+        "http://127.0.0.1:9999",
+        "http://localhost:8080",
+        "http://127.0.0.1:8080.evil.example",
+        "file://",
+        "",
+        "127.0.0.1:8080",
+    ],
+)
+def test_a_page_of_another_site_is_refused(origin: str, token: str | None) -> None:
+    verdict = Access(token).judge({**HOME, "origin": origin}, f"token={quote(TOKEN)}")
+    assert verdict.status == 403
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://127.0.0.1:8080", "https://127.0.0.1:8080", "HTTP://127.0.0.1:8080"]
+)
+def test_the_servers_own_page_is_let_through(origin: str) -> None:
+    assert Access(None).judge({**HOME, "origin": origin}, "").allowed
+
+
+def test_a_page_behind_a_proxy_is_known_by_the_name_the_proxy_passes_on() -> None:
+    headers = {**HOME, "origin": "https://hub.example.org", "x-forwarded-host": "hub.example.org, inner"}
+    assert Access(None).judge(headers, "").allowed
+
+
+def test_a_page_behind_a_proxy_is_known_by_a_listed_name() -> None:
+    headers = {**HOME, "origin": "https://hub.example.org:8443"}
+    assert Access(None, ["hub.example.org"]).judge(headers, "").allowed
+
+
+# --- with a token --------------------------------------------------------------------------------------
+
+
+def test_without_its_token_a_server_says_where_it_was_printed() -> None:
+    verdict = Access(TOKEN).judge(HOME, "")
+    assert verdict.status == 401
+    assert "printed" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        ({}, f"token={quote(TOKEN)}"),
+        ({}, f"stream=a&token={quote(TOKEN)}&fps=3"),
+        ({"authorization": "Bearer plain"}, ""),
+        ({"authorization": "bearer  plain "}, ""),
+    ],
+)
+def test_the_token_comes_in_the_query_or_in_a_header(headers: dict[str, str], query: str) -> None:
+    token = "plain" if headers else TOKEN
+    assert Access(token).judge({**HOME, **headers}, query).allowed
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        ({}, "token="),
+        ({}, "token=wrong"),
+        ({}, "token=plainx"),
+        ({}, "nottoken=plain"),
+        ({}, "token=wrong&token=plain"),
+        ({"authorization": "Basic plain"}, ""),
+        ({"authorization": "Bearer"}, ""),
+        ({"cookie": "envstream=plain"}, ""),
+    ],
+)
+def test_anything_else_is_not_the_token(headers: dict[str, str], query: str) -> None:
+    assert Access("plain").judge({**HOME, **headers}, query).status == 401
+
+
+def test_any_name_is_answered_to_by_who_has_the_token() -> None:
+    assert Access(TOKEN).judge({"host": "gpu-7.cluster"}, f"token={quote(TOKEN)}").allowed
+
+
+def test_the_page_sets_a_cookie_that_opens_the_rest() -> None:
+    access = Access(TOKEN)
+    cookie = cookie_of(access).partition(";")[0]
+    assert access.judge({**HOME, "cookie": f"other=1; {cookie}; more=2"}, "").allowed
+
+
+def test_a_cookie_is_set_only_where_the_token_came_in_the_address() -> None:
+    assert Access("plain").judge({**HOME, "authorization": "Bearer plain"}, "").cookie is None
+    assert Access(None).judge(HOME, "").cookie is None
+
+
+def test_the_cookie_does_not_hold_the_token() -> None:
+    assert "plain" not in cookie_of(Access("plain"), "plain")
+
+
+def test_the_cookie_of_another_token_opens_nothing() -> None:
+    cookie = cookie_of(Access(TOKEN)).partition(";")[0]
+    assert Access("other").judge({**HOME, "cookie": cookie}, "").status == 401
+
+
+def test_scripts_and_other_sites_do_not_get_the_cookie() -> None:
+    cookie = cookie_of(Access(TOKEN))
+    assert "; HttpOnly" in cookie and "; SameSite=Strict" in cookie
+
+
+@pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])
+def test_the_cookie_travels_encrypted_where_the_page_does(scheme: str, secure: bool) -> None:
+    assert ("; Secure" in cookie_of(Access(TOKEN, scheme=scheme))) == secure
+
+
+# --- hostile requests ----------------------------------------------------------------------------------
+
+header = st.text(st.characters(max_codepoint=255), max_size=30) | st.sampled_from(
+    ["http://[", "//[::1", "a" * 999]
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional=dict.fromkeys(("host", "origin", "cookie", "authorization", "x-forwarded-host"), header),
+    ),
+    st.text(st.characters(max_codepoint=255), max_size=30) | st.just("&".join(["token=x"] * 100)),
+    st.sampled_from([None, "plain"]),
+)
+def test_any_request_gets_a_verdict(headers: dict[str, str], query: str, token: str | None) -> None:
+    access = Access(token)
+    assert access.judge(headers, query).status in (200, 401, 403)
+    assert access.judge({**headers, **HOME}, query).status in (200, 401, 403)
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "http://]"])
+def test_an_origin_that_cannot_be_read_is_refused(origin: str) -> None:
+    assert Access(None).judge({**HOME, "origin": origin}, "").status == 403
+
+
+def test_a_query_of_too_many_fields_is_not_the_token() -> None:
+    assert Access("plain").judge(HOME, "&".join(["token=x"] * 100)).status == 401

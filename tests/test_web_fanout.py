@@ -1,0 +1,453 @@
+"""The fan-out: who gets which frame, and when the trainer is asked for the next. Time passes by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from envstream.config import StreamConfig
+from envstream.encoder import Rung
+from envstream.frame import Frame
+from envstream.hub import Hub
+from envstream.stream import Stream
+from envstream.viewer import Viewer, Watch
+from envstream.web import fanout as fanout_module
+from envstream.web.fanout import Fanout, Seat
+
+MakeFrame = Callable[..., Frame]
+
+
+class Timer:
+    def __init__(self, at: float, call: Callable[[], None]) -> None:
+        self.at, self.call, self.cancelled = at, call, False
+
+    def when(self) -> float:
+        return self.at
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class Loop:
+    """An event loop whose time is moved by the test."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.closed = False
+        self._timers: list[Timer] = []
+        self._soon: list[Callable[[], None]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, call: Callable[..., None], *args: Any) -> Timer:
+        self._timers.append(Timer(self.now + delay, lambda: call(*args)))
+        return self._timers[-1]
+
+    def call_soon_threadsafe(self, call: Callable[[], None]) -> None:
+        if self.closed:
+            raise RuntimeError("Event loop is closed")
+        self._soon.append(call)
+
+    @property
+    def timers(self) -> list[Timer]:
+        return sorted((timer for timer in self._timers if not timer.cancelled), key=Timer.when)
+
+    def advance(self, seconds: float = 0.0) -> None:
+        end = self.now + seconds
+        while self.timers and self.timers[0].at <= end:
+            timer = self.timers[0]
+            self._timers.remove(timer)
+            self.now = max(self.now, timer.at)
+            timer.call()
+        self.now = end
+        soon, self._soon = self._soon, []
+        for call in soon:
+            call()
+
+
+class HandPool(ThreadPoolExecutor):
+    """A pool whose work is done when the test says so, in the order it says."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.jobs: list[tuple[Future[Any], Callable[[], Any]]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.jobs.append((Future(), lambda: fn(*args, **kwargs)))
+        return self.jobs[-1][0]
+
+    def finish(self, index: int = 0) -> None:
+        future, work = self.jobs.pop(index)
+        future.set_result(work())
+
+
+class World:
+    """One hub with one stream, its fan-out, and viewers that the test plays."""
+
+    def __init__(self, loop: Loop, frame: MakeFrame, **settings: Any) -> None:
+        self.loop = loop
+        self.pool = HandPool()
+        self.hub = Hub(StreamConfig(videoFps=10, **settings), self.pool)
+        self.fanout = Fanout(self.hub, loop)  # type: ignore[arg-type]
+        self.stream = self.hub.open("env", "env", self.hub.config)
+        self.fanout.opened(self.stream)
+        self._frame = frame
+
+    def seat(self, *names: str, window: int = 2, fps: float | None = None, rung: Rung = Rung()) -> Seat:  # noqa: B008
+        seat = Seat(Viewer(window))
+        assert self.fanout.join(seat)
+        self.watch(seat, *(names or ("env",)), fps=fps, rung=rung)
+        return seat
+
+    def watch(self, seat: Seat, *names: str, fps: float | None = None, rung: Rung = Rung()) -> None:  # noqa: B008
+        seat.viewer.watch({name: Watch(rung, fps) for name in names})
+        self.fanout.changed(seat)
+
+    def frame(self, number: int, cost: float = 0.0) -> None:
+        """Frame `number` comes from the trainer; it is not compressed yet."""
+        self.stream.put(self._frame(number, cost=cost), self.loop.now)
+        self.stream.due[0] = 0
+        self.fanout.arrived(self.stream)
+
+    def show(self, number: int) -> None:
+        """Frame `number` comes, and is compressed and handed out."""
+        self.frame(number)
+        self.compress()
+
+    def compress(self) -> None:
+        while self.pool.jobs:
+            self.pool.finish()
+        self.loop.advance()
+
+    def acknowledge(self, seat: Seat, number: int) -> None:
+        seat.viewer.acknowledge("env", number)
+        self.fanout.serve(self.stream, seat)
+
+
+@pytest.fixture
+def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
+    loop = Loop()
+    monkeypatch.setattr(fanout_module, "time", SimpleNamespace(monotonic=loop.time))
+    return loop
+
+
+@pytest.fixture
+def world(loop: Loop, frame: MakeFrame) -> World:
+    return World(loop, frame)
+
+
+def collected(seat: Seat) -> tuple[list[str], list[int]]:
+    """The texts and the numbers of the frames that wait in the seat's mailbox."""
+    seat.tell("")
+    try:
+        seat.collect().send(None)
+    except StopIteration as done:
+        texts, pictures = done.value
+        return texts[:-1], [picture.frame.number for picture in pictures]
+    raise AssertionError("a mailbox that is not empty does not wait")
+
+
+def received(seat: Seat) -> list[int]:
+    return collected(seat)[1]
+
+
+# --- seats ---------------------------------------------------------------------------------------------
+
+
+def test_a_mailbox_is_empty_after_it_was_collected() -> None:
+    seat = Seat(Viewer())
+    seat.tell("a")
+    assert collected(seat) == (["a"], [])
+    assert collected(seat) == ([], [])
+
+
+def test_a_mailbox_that_nobody_empties_keeps_the_newest_texts() -> None:
+    seat = Seat(Viewer())
+    for number in range(1000):
+        seat.tell(str(number))
+    texts, _ = collected(seat)
+    assert len(texts) < 100
+    assert texts[-1] == "999"
+
+
+def test_no_more_seats_are_given_than_there_are(loop: Loop, frame: MakeFrame) -> None:
+    world = World(loop, frame, videoStreamMaxViewers=2)
+    assert [world.fanout.join(Seat(Viewer())) for _ in range(3)] == [True, True, False]
+    assert (world.hub.viewers, world.hub.refused) == (2, 1)
+
+
+def test_a_seat_that_was_left_is_free(loop: Loop, frame: MakeFrame) -> None:
+    world = World(loop, frame, videoStreamMaxViewers=1)
+    world.fanout.leave(world.seat())
+    assert world.hub.viewers == 0
+    assert world.fanout.join(Seat(Viewer()))
+
+
+def test_a_stream_knows_how_many_watch_it(world: World) -> None:
+    seats = [world.seat(), world.seat()]
+    assert world.stream.viewers == 2
+    world.watch(seats[0])
+    assert world.stream.viewers == 1
+    world.fanout.leave(seats[1])
+    assert world.stream.viewers == 0
+
+
+def test_leaving_twice_changes_nothing(world: World) -> None:
+    seat = world.seat()
+    world.fanout.leave(seat)
+    world.fanout.leave(seat)
+    assert (world.hub.viewers, world.stream.viewers) == (0, 0)
+
+
+# --- frames --------------------------------------------------------------------------------------------
+
+
+def test_a_frame_goes_to_everybody_who_watches(world: World) -> None:
+    watching, elsewhere = world.seat(), world.seat("other")
+    world.show(1)
+    assert (received(watching), received(elsewhere)) == ([1], [])
+
+
+def test_a_frame_is_compressed_once_for_all_who_want_the_same(world: World) -> None:
+    seats = [world.seat() for _ in range(5)]
+    small = [world.seat(rung=Rung(max_width=3)) for _ in range(5)]
+    world.frame(1)
+    assert len(world.pool.jobs) == 2
+    world.compress()
+    assert [received(seat) for seat in seats + small] == [[1]] * 10
+
+
+def test_nothing_is_compressed_for_nobody(world: World) -> None:
+    world.frame(1)
+    assert world.pool.jobs == []
+
+
+def test_a_new_viewer_gets_the_frame_that_is_there(world: World) -> None:
+    world.frame(1)
+    seat = world.seat()
+    world.compress()
+    assert received(seat) == [1]
+
+
+def test_a_picture_made_already_is_handed_over_at_once(world: World) -> None:
+    world.seat()
+    world.show(1)
+    assert received(world.seat()) == [1]
+
+
+def test_a_slow_viewer_skips_to_the_newest_frame(world: World) -> None:
+    slow = world.seat(window=1)
+    for number in (1, 2, 3):
+        world.show(number)
+    assert received(slow) == [1]
+    world.acknowledge(slow, 1)
+    world.compress()
+    assert received(slow) == [3]
+
+
+def test_a_slow_viewer_does_not_hold_up_a_fast_one(world: World) -> None:
+    world.seat(window=1)
+    fast = world.seat(window=1)
+    for number in (1, 2, 3):
+        world.show(number)
+        world.acknowledge(fast, number)
+    assert received(fast) == [1, 2, 3]
+
+
+def test_frames_reach_a_viewer_in_their_order_whichever_was_compressed_first(world: World) -> None:
+    seat = world.seat(window=2)
+    world.frame(1)
+    world.frame(2)
+    world.pool.finish(1)
+    world.loop.advance()
+    world.pool.finish(0)
+    world.loop.advance()
+    numbers = received(seat)
+    assert numbers == sorted(numbers)
+    assert numbers[-1] == 2
+
+
+def test_a_picture_that_cannot_be_compressed_is_told_and_costs_the_viewer_nothing(world: World) -> None:
+    seat = world.seat(window=1, rung=Rung("bmp"))
+    world.frame(1)
+    world.pool.jobs.pop()[0].set_exception(ValueError("too large"))
+    world.loop.advance()
+    assert "too large" in (world.stream.message or "")
+    assert seat.viewer.ready_at("env") is not None
+
+
+def test_a_compression_that_was_called_off_disturbs_nobody(world: World) -> None:
+    world.seat()
+    world.frame(1)
+    world.pool.jobs.pop()[0].cancel()
+    world.loop.advance()
+
+
+def test_a_picture_finished_after_the_loop_ended_disturbs_nobody(world: World) -> None:
+    world.seat()
+    world.frame(1)
+    world.loop.closed = True
+    world.pool.finish()
+
+
+# --- demand --------------------------------------------------------------------------------------------
+
+
+def test_nobody_watching_means_nothing_is_asked_for(world: World) -> None:
+    world.frame(1)
+    world.loop.advance(60)
+    assert not world.stream.due[0]
+
+
+def test_the_first_viewer_has_a_picture_taken_at_once(world: World) -> None:
+    world.seat()
+    assert world.stream.due[0]
+
+
+def test_a_picture_under_way_is_not_asked_for_again(world: World) -> None:
+    world.seat()
+    world.stream.due[0] = 0  # The trainer is taking it.
+    world.seat()
+    assert not world.stream.due[0]
+
+
+def test_the_next_picture_is_asked_for_at_the_pace(world: World) -> None:
+    seat = world.seat()
+    world.show(1)
+    world.acknowledge(seat, 1)
+    assert not world.stream.due[0]
+    world.loop.advance(0.1)
+    assert world.stream.due[0]
+
+
+def test_an_expensive_picture_is_followed_by_a_rest(world: World) -> None:
+    world.seat(window=10)
+    world.frame(1)  # The first is on the house.
+    world.loop.advance(0.1)
+    world.frame(2, cost=0.1)  # At 5 % it buys two seconds, begun before it came.
+    world.loop.advance(1.8)
+    assert not world.stream.due[0]
+    world.loop.advance(0.2)
+    assert world.stream.due[0]
+
+
+def test_nothing_is_asked_for_while_every_window_is_full(world: World) -> None:
+    seat = world.seat(window=1)
+    world.show(1)
+    world.loop.advance(60)
+    assert not world.stream.due[0]
+    world.acknowledge(seat, 1)
+    assert world.stream.due[0]
+
+
+def test_a_viewer_of_few_frames_has_few_taken(world: World) -> None:
+    world.seat(window=100, fps=1)
+    taken = 0
+    for _ in range(100):
+        if world.stream.due[0]:
+            taken += 1
+            world.show(taken)
+        world.loop.advance(0.1)
+    assert 9 <= taken <= 12
+
+
+def test_the_readiest_viewer_sets_the_time(world: World) -> None:
+    world.seat(window=100, fps=0.1)
+    world.seat(window=100)
+    world.show(1)
+    world.loop.advance(0.1)
+    assert world.stream.due[0]
+
+
+def test_however_many_wait_there_is_one_timer(world: World) -> None:
+    seats = [world.seat() for _ in range(5)]
+    world.show(1)
+    for seat in seats:
+        world.acknowledge(seat, 1)
+    assert len(world.loop.timers) == 1
+
+
+def test_the_last_viewer_to_leave_calls_everything_off(world: World) -> None:
+    seat = world.seat()
+    world.show(1)
+    world.fanout.leave(seat)
+    assert world.loop.timers == []
+
+
+def test_a_picture_asked_for_is_called_off_when_nobody_is_left(world: World) -> None:
+    world.fanout.leave(world.seat())
+    assert not world.stream.due[0]
+
+
+def test_an_ended_stream_is_asked_for_nothing(world: World) -> None:
+    world.stream.finish()
+    world.seat()
+    world.loop.advance(60)
+    assert not world.stream.asked
+
+
+def test_a_capture_that_gave_nothing_is_asked_for_again(world: World) -> None:
+    world.seat()
+    world.stream.due[0] = 0
+    world.stream.missed(1)
+    world.loop.advance(1.0)
+    world.fanout.revive()
+    assert world.stream.due[0]
+
+
+def test_a_capture_that_takes_its_time_is_not_asked_for_again(world: World) -> None:
+    world.seat()
+    world.stream.due[0] = 0
+    world.loop.advance(1.0)
+    world.fanout.revive()
+    assert not world.stream.due[0]
+
+
+# --- streams that come later, or again -----------------------------------------------------------------
+
+
+def reopened(world: World) -> Stream:
+    world.stream.finish()
+    world.stream = world.hub.open("env", "env", world.hub.config)
+    world.fanout.opened(world.stream)
+    return world.stream
+
+
+def test_a_stream_can_be_watched_before_it_is_there(world: World) -> None:
+    world.seat("later")
+    stream = world.hub.open("later", "later", world.hub.config)
+    world.fanout.opened(stream)
+    assert (stream.viewers, stream.due[0]) == (1, 1)
+
+
+def test_a_stream_that_began_anew_is_shown_from_its_first_frame(world: World) -> None:
+    seat = world.seat()
+    world.show(500)
+    received(seat)
+    reopened(world)
+    world.show(1)
+    assert received(seat) == [1]
+
+
+def test_a_picture_of_a_stream_that_was_replaced_is_not_shown_after_the_new_one(world: World) -> None:
+    seat = world.seat()
+    world.frame(500)
+    reopened(world)
+    world.frame(1)
+    world.pool.finish(1)
+    world.compress()
+    assert received(seat) == [1]
+
+
+def test_a_stream_that_began_anew_has_its_own_pace(world: World) -> None:
+    seat = world.seat(window=1, fps=1)
+    world.show(1)
+    world.acknowledge(seat, 1)  # A timer of the old stream is running.
+    stream = reopened(world)
+    world.loop.advance(1.0)
+    assert stream.due[0]
