@@ -65,7 +65,7 @@ def choice(*choices: str) -> Check:
     """One of a few words."""
 
     def check(key: str, value: Any) -> str:
-        if value not in choices:
+        if not isinstance(value, str) or value not in choices:
             raise SettingError.value(key, value, "one of " + ", ".join(choices))
         return str(value)
 
@@ -120,7 +120,7 @@ def levels(key: str, value: Any) -> list[int]:
 
 def envs(key: str, value: Any) -> list[int] | str:
     """Indices of sub-envs, or `all`."""
-    if value == "all":
+    if isinstance(value, str) and value == "all":
         return "all"
     expected = "'all' or a list of sub-env indices, such as [0, 3]"
     try:

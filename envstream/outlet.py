@@ -178,8 +178,11 @@ class Outlet:
 
 
 def in_notebook_kernel() -> bool:
-    """Whether this is a Jupyter kernel. There a token is made on loopback too: Jupyter's proxy passes the
-    name of its own host on, which is trusted only with a token, and a hub's machine has many users."""
+    """Whether this is a Jupyter kernel.
+
+    There a token is made on loopback too: Jupyter's proxy passes the name of its own host on, which is
+    trusted only with a token, and a hub's machine has many users.
+    """
     shell = sys.modules.get("IPython")
     return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
 

@@ -16,6 +16,7 @@ class Watch:
     rung: Rung
     fps: float | None = None
     sent: int = 0
+    posted: int = 0
     acknowledged: int = 0
     in_flight: list[int] = field(default_factory=list)
     next_at: float = float("-inf")
@@ -43,7 +44,7 @@ class Viewer:
         for name, watch in wanted.items():
             before = self.watches.get(name)
             if before is not None:
-                watch.sent, watch.acknowledged = before.sent, before.acknowledged
+                watch.sent, watch.posted, watch.acknowledged = before.sent, before.posted, before.acknowledged
                 watch.in_flight = before.in_flight
         self.watches = wanted
 
@@ -94,8 +95,23 @@ class Viewer:
         watch.acknowledged = max(watch.acknowledged, number)
         watch.in_flight = [pending for pending in watch.in_flight if pending > number]
 
+    def due_to_be_sent(self, stream: str, number: int) -> bool:
+        """Frame `number` is ready; False when a later one was sent meanwhile, or nobody wants it now."""
+        watch = self.watches.get(stream)
+        if watch is None or number <= watch.posted:
+            self.give_back(stream, number)
+            return False
+        watch.posted = number
+        return True
+
+    def give_back(self, stream: str, number: int) -> None:
+        """Frame `number` was reserved and will not be sent."""
+        watch = self.watches.get(stream)
+        if watch is not None and number in watch.in_flight:
+            watch.in_flight.remove(number)
+
     def restart(self, stream: str) -> None:
         """The stream began anew: its frames are numbered from 1 again."""
         watch = self.watches.get(stream)
         if watch is not None:
-            watch.sent, watch.acknowledged, watch.in_flight = 0, 0, []
+            watch.sent, watch.posted, watch.acknowledged, watch.in_flight = 0, 0, 0, []

@@ -45,8 +45,8 @@ def required() -> Callable[[str], str]:
     return find
 
 
-# No test asserts a time, and none leaves a folder behind.
-settings.register_profile("envstream", deadline=None, database=None)
+# No test asserts a time.
+settings.register_profile("envstream", deadline=None)
 settings.load_profile("envstream")
 
 

@@ -238,6 +238,10 @@ def test_an_env_node_of_hydra_may_hold_keys_of_its_own() -> None:
     assert config.settings_of(node) == {"videoStream": True}
 
 
+def test_the_simulators_own_window_is_a_setting_of_an_env_node() -> None:
+    assert config.settings_of(OmegaConf.create({"numEnvs": 4, "viewer": True})) == {"viewer": True}
+
+
 def test_a_misspelt_key_of_an_env_node_is_refused() -> None:
     with pytest.raises(SettingError, match="did you mean 'videoStreamPort'"):
         config.read(OmegaConf.create({"videoStreamPrt": 1}))

@@ -271,6 +271,17 @@ def test_no_memory_at_all_is_an_error_that_says_what_helps(monkeypatch: pytest.M
         Block.create(MAX_PIXELS, shared=True)
 
 
+def test_memory_is_set_aside_once_for_each_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    block = Block.create(MAX_PIXELS, shared=True)
+    writer, reader = Writer(block), Reader(block)
+    places: list[int] = []
+    monkeypatch.setattr(os, "posix_fallocate", lambda fd, place, size: places.append(place), raising=False)
+    for value in range(3 * SLOTS):
+        write(writer, full(value))
+        list(reader.captures())
+    assert len(places) == len(set(places)) == SLOTS
+
+
 def test_no_memory_for_one_picture_is_an_error_and_the_next_one_may_come(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -89,6 +89,12 @@ def test_no_name_of_a_stream_can_leave_its_place(name: str) -> None:
     assert re.fullmatch(r"[\w./%#=?&:-]+", addresses(page)[0], re.ASCII)
 
 
+def test_no_prefix_of_a_jupyterhub_can_end_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Page(inline_page(URL, None)).elements
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/</script><b>/")
+    assert Page(inline_page(URL, None)).elements == plain
+
+
 def test_behind_a_jupyterhub_the_users_own_prefix_leads_to_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ada/")
     assert 'let base = "/user/ada/";' in Page(inline_page(URL, None)).script

@@ -64,8 +64,7 @@ class Access:
 
     def _token_verdict(self, headers: Mapping[str, str], query: str) -> Verdict:
         assert self._token is not None
-        given = parse_qs(query, max_num_fields=64).get("token", []) if "token=" in query else []
-        if given and _same(given[0], self._token):
+        if _same(_token_in(query), self._token):
             return Verdict(200, cookie=self._cookie())
         bearer = headers.get("authorization", "")
         if bearer[:7].lower() == "bearer " and _same(bearer[7:].strip(), self._token):
@@ -88,13 +87,19 @@ class Access:
         origin = headers.get("origin")
         if origin is None:
             return True
-        if origin == "null":
+        scheme, _, netloc = origin.lower().partition("://")
+        if scheme not in ("http", "https") or not netloc:  # Such as "null", of a page without an address.
             return False
-        name = (urlsplit(origin).hostname or "").lower()
-        netloc = urlsplit(origin).netloc.lower()
         # A browser lets no page set X-Forwarded-Host on a socket or, unasked, on a request to another site.
         forwarded = headers.get("x-forwarded-host", "").split(",")[0].strip().lower()
-        return netloc in (host.lower(), forwarded) or name in self._hosts
+        return netloc in (host.lower(), forwarded) or _name(netloc) in self._hosts
+
+
+def _token_in(query: str) -> str:
+    try:
+        return parse_qs(query, max_num_fields=64).get("token", [""])[0] if "token=" in query else ""
+    except ValueError:
+        return ""
 
 
 def _same(given: str, expected: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 
 from envstream.encoder import Picture, Rung
@@ -97,6 +98,7 @@ class Fanout:
 
     def opened(self, stream: Stream) -> None:
         """A stream has begun, perhaps one of a name that was there before."""
+        self._cancel(stream.name)
         seats = self._watching.get(stream.name, set())
         stream.viewers = len(seats)
         for seat in seats:
@@ -134,23 +136,29 @@ class Fanout:
     def _deliver(self, stream: Stream, frame: Frame, rung: Rung, seats: list[Seat]) -> None:
         future = stream.encoder.picture(frame, rung)
         if future.done():
-            self._post(stream, future, seats)
+            self._post(stream, frame.number, future, seats)
         else:
-            future.add_done_callback(lambda done: self._from_thread(lambda: self._post(stream, done, seats)))
+            future.add_done_callback(
+                lambda done: self._from_thread(lambda: self._post(stream, frame.number, done, seats))
+            )
 
-    def _from_thread(self, call: object) -> None:
+    def _from_thread(self, call: Callable[[], None]) -> None:
         try:
-            self._loop.call_soon_threadsafe(call)  # type: ignore[arg-type]
+            self._loop.call_soon_threadsafe(call)
         except RuntimeError:
             pass  # The loop has ended, and every seat with it.
 
-    def _post(self, stream: Stream, future: Future[Picture], seats: list[Seat]) -> None:
-        if future.cancelled() or future.exception() is not None:
+    def _post(self, stream: Stream, number: int, future: Future[Picture], seats: list[Seat]) -> None:
+        if self._hub.streams.get(stream.name) is not stream:
+            return  # Begun anew meanwhile: its frames are other frames now.
+        failed = future.cancelled() or future.exception() is not None
+        if failed and not future.cancelled():
             stream.message = f"a picture could not be compressed: {future.exception()}"
-            return
-        picture = future.result()
         for seat in seats:
-            seat.post(picture)
+            if failed:
+                seat.viewer.give_back(stream.name, number)
+            elif seat.viewer.due_to_be_sent(stream.name, number):
+                seat.post(future.result())
 
     # Frames are asked for.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Mapping
 from typing import Any, TypeGuard
@@ -53,8 +52,9 @@ def whole(message: Mapping[str, Any], key: str) -> int:
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether a JSON value is a finite number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a JSON value is a finite number of a size that can be reckoned with."""
+    # Compared, not converted: JSON has whole numbers of any length.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e300 < value < 1e300
 
 
 def status_text(hub: Hub) -> str:

@@ -1,0 +1,1 @@
+"""What a user wraps: one class for each kind of env."""

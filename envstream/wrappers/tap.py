@@ -123,6 +123,9 @@ class Tap:
         except Exception as error:
             channel.failed(time.perf_counter() - started)
             self.failed(error)
+        except BaseException:  # Ctrl-C in the middle of a render: the user's, but nobody shall wait for it.
+            channel.failed(time.perf_counter() - started)
+            raise
 
     def episode(self, number: int, steps: int, total: float, all_steps: int) -> None:
         """An episode ended."""
