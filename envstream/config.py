@@ -246,4 +246,6 @@ def _mapping(source: object) -> dict[str, Any]:
     ours = {str(key): value for key, value in source.items()}
     if foreign:
         ours = {key: value for key, value in ours.items() if camel_case(key).startswith(("video", "viewer"))}
+        if not isinstance(ours.get("viewer"), bool):  # Isaac Lab's `viewer` is a camera's place.
+            ours.pop("viewer", None)
     return {_known(key): value for key, value in ours.items()}

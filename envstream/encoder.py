@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -49,13 +50,17 @@ class Encoder:
     """The encode-once cache of one stream. Safe to call from any thread.
 
     Keyed by frame number, never by an object's address (addresses are reused). Single flight: who asks
-    while a picture is being made gets the same future. Keeps the pictures of the newest `frames` frames.
+    while a picture is being made gets the same future. Keeps the pictures of the `frames` frames that were
+    asked for last.
     """
 
-    def __init__(self, stream: str, frames: int, pool: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, stream: str, frames: int, pool: ThreadPoolExecutor, max_pixels: int = 33_000_000
+    ) -> None:
         self._stream = stream
         self._frames = frames
         self._pool = pool
+        self._max_pixels = max_pixels
         # Protects the cache and the counts; held for dictionary work only, never while encoding.
         self._lock = threading.Lock()
         self._cache: OrderedDict[int, dict[Rung, Future[Picture]]] = OrderedDict()
@@ -84,8 +89,10 @@ class Encoder:
     def _encode(self, frame: Frame, rung: Rung) -> Picture:
         started = time.perf_counter()
         pixels = codec.fit(frame.pixels, rung.max_width)
-        if rung.scale > 1:
-            pixels = codec.resize(pixels, pixels.shape[1] * rung.scale, pixels.shape[0] * rung.scale)
+        height, width = pixels.shape[:2]
+        # Who asks for an enlargement must not choose how much memory it takes.
+        scale = max(1, min(rung.scale, math.isqrt(self._max_pixels // (height * width))))
+        pixels = codec.resize(pixels, width * scale, height * scale)
         data = codec.encode(pixels, rung.format, rung.quality)
         seconds = time.perf_counter() - started
         now = time.monotonic()

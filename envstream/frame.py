@@ -14,13 +14,13 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture. Immutable; the pixels are its own copy.
+    """One picture. Immutable: it takes its pixels over and makes them read-only; see `copy_of`.
 
     Attributes:
         pixels: uint8 RGB of shape (height, width, 3), C-contiguous, read-only.
         number: sequence number within its stream, from 1; identity of the frame (never its address).
         captured: when the picture was taken, in seconds of the monotonic clock.
-        cost: seconds the capture took from the training thread (render, convert, copy).
+        cost: seconds the capture took from the training thread (render and convert).
         info: what the env said: `episode`, `step`, `return`, `totalSteps`, …
     """
 

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from envstream.config import StreamConfig
 from envstream.errors import SharedMemoryError
@@ -116,9 +117,9 @@ class Outlet:
                 if _outlets.get(self._key) is self:
                     del _outlets[self._key]
 
-    def note(self, channel: Channel, message: str) -> None:
-        """Show a sentence about a channel on the page."""
-        self._worker.note(channel, message)
+    def note(self, channel: Channel, message: str, *, lasting: bool = False) -> None:
+        """Show a sentence about a channel on the page: until its next frame, or lasting; "" = none."""
+        self._worker.note(channel, message, lasting=lasting)
 
     def wake(self) -> None:
         """Have the server look into the blocks. Never blocks, never raises."""
@@ -134,7 +135,12 @@ class Outlet:
         """The address to open in a browser, with the token if there is one; None before it is known."""
         if self.address is None:
             return None
-        return self.address.url + (f"?token={self.token}" if self.token else "")
+        return self.address.url + self.query
+
+    @property
+    def query(self) -> str:
+        """What an address of the page needs to be let in."""
+        return f"?token={quote(self.token, safe='')}" if self.token else ""
 
     def abandon(self) -> None:
         """This process is a fork: the server, its line and its memory stay the parent's."""
@@ -194,11 +200,14 @@ def announcement(outlet: Outlet, address: Address) -> str:
     except (KeyError, OSError):  # A container without an entry for this user.
         user = "user"
     port, host = address.port, address.host
-    inner = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    everywhere = host in ("0.0.0.0", "::")
+    name = socket.gethostname()
+    url = f"{address.scheme}://{name}:{port}/{outlet.query}" if everywhere else outlet.url
+    inner = "127.0.0.1" if everywhere else host
     return (
-        f"envstream: watch at {outlet.url}\n"
-        f"envstream: from your laptop: ssh -L {port}:{inner}:{port} {user}@{socket.gethostname()} "
-        f"and then {address.scheme}://127.0.0.1:{port}/" + (f"?token={outlet.token}" if outlet.token else "")
+        f"envstream: watch at {url}\n"
+        f"envstream: from your laptop: ssh -L {port}:{inner}:{port} {user}@{name} "
+        f"and then {address.scheme}://127.0.0.1:{port}/{outlet.query}"
     )
 
 

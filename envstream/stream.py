@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from envstream.buffer import FrameBuffer
 from envstream.config import StreamConfig
-from envstream.encoder import Encoder, Picture, Rung
+from envstream.encoder import Encoder, Picture
 from envstream.frame import Frame
 from envstream.pace import Pace, Rate
 
@@ -36,12 +36,13 @@ class Stream:
         self.title = title
         self.config = config
         self.buffer = FrameBuffer(config.videoStreamBufferSize)
-        self.encoder = Encoder(name, config.videoStreamCacheSize, pool)
+        self.encoder = Encoder(name, config.videoStreamCacheSize, pool, config.max_pixels)
         self.pace = Pace(config.capture_fps, config.videoStreamMaxOverhead)
         self.due: MutableSequence[int] | memoryview = bytearray(1)
         self.episodes: deque[Episode] = deque(maxlen=1000)
         self.episodes_seen = 0
         self.message: str | None = None
+        self._message_lasts = False
         self.ended = False
         self.viewers = 0
         self.pictures_sent = 0
@@ -54,18 +55,20 @@ class Stream:
         self._asked_at: float | None = None
         self._overhead: deque[tuple[float, float]] = deque(maxlen=2048)
 
-    def rung(self, max_width: int | None = None, format: str = "jpeg", quality: int | None = None) -> Rung:
-        """What a viewer is sent who asked for nothing in particular, or for some of it."""
-        return Rung(format, quality or self.config.preset.compression, max_width)
-
     def put(self, frame: Frame, now: float) -> None:
         """A frame came from the trainer."""
         self._asked_at = None
         self.ended = False
-        self.message = None
+        if not self._message_lasts:
+            self.message = None
         self._captures.add(now)
         self.spent(now, frame.cost)
         self.buffer.put(frame)
+
+    def say(self, message: str, *, lasting: bool = False) -> None:
+        """Show a sentence about a problem: until the next frame, or lasting; an empty one takes it back."""
+        self.message = message or None
+        self._message_lasts = lasting
 
     def missed(self, failures: int) -> None:
         """So many captures gave no picture so far: the one asked for will not come."""
@@ -85,6 +88,8 @@ class Stream:
 
     def note_steps(self, now: float, total: int) -> None:
         """The trainer had made `total` steps at `now`."""
+        if self._steps and total == self._steps[-1][1]:
+            return  # Totals come with captures and episodes: no news is not a standstill.
         if self._steps and total < self._steps[-1][1]:
             self._steps.clear()
         if not self._steps or now - self._steps[-1][0] >= 0.1:

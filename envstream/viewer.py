@@ -98,7 +98,9 @@ class Viewer:
     def due_to_be_sent(self, stream: str, number: int) -> bool:
         """Frame `number` is ready; False when a later one was sent meanwhile, or nobody wants it now."""
         watch = self.watches.get(stream)
-        if watch is None or number <= watch.posted:
+        if watch is None or number == watch.posted:
+            return False
+        if number < watch.posted:
             self.give_back(stream, number)
             return False
         watch.posted = number

@@ -33,7 +33,7 @@ class QuietOutlet:
         channel.close()
         self.closed.append(channel)
 
-    def note(self, channel: Channel, message: str) -> None:
+    def note(self, channel: Channel, message: str, *, lasting: bool = False) -> None:
         self.notes.append(message)
 
     def wait(self, timeout: float | None = None) -> None:

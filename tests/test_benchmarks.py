@@ -73,6 +73,7 @@ def test_latency_has_both_workers_and_every_stage(tmp_path: Path) -> None:
     for row in report["rows"]:
         assert row["p50"][0] > 0
         assert row["encode"] > 0 and row["wire"] > 0
+        assert row["rounds"][0]["viewers"]["hangups"] == []
 
 
 def test_staleness_has_every_way_to_watch_and_bars_from_the_measured_size(tmp_path: Path) -> None:

@@ -136,8 +136,6 @@ class Recorder:
 
     data = b""
 
-    def send(self, data: bytes, flags: int = 0) -> None:
+    def send(self, data: bytes, flags: int = 0) -> int:
         self.data += data
-
-    def sendall(self, data: bytes, flags: int = 0) -> None:
-        self.data += data
+        return len(data)

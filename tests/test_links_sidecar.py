@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from serving import TRAINER, Watcher, alive, get, stats, training, until
 
 WORKERS = ["process", "thread"]

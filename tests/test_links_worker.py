@@ -126,7 +126,7 @@ def test_a_sentence_is_shown(worker: PlainWorker, peers: list[Peer]) -> None:
     worker.connect(peers[0].line)
     worker.add(shown)
     worker.note(shown, "black")
-    assert peers[0].messages()[-1] == {"op": "note", "name": "a", "message": "black"}
+    assert peers[0].messages()[-1] == {"op": "note", "name": "a", "message": "black", "lasting": False}
 
 
 def test_a_sentence_said_without_a_server_is_shown_by_the_next(

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from conftest import missing
 from fakes import PictureEnv
 from serving import get, stats, streaming, training, until

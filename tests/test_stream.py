@@ -144,17 +144,12 @@ def test_steps_of_long_ago_do_not_weigh(stream: Stream) -> None:
     assert stream.steps_per_second(59.0) == pytest.approx(10.0)
 
 
-def test_a_rung_comes_from_the_settings_where_nothing_is_asked_for(stream: Stream) -> None:
-    assert stream.rung() == Rung("jpeg", 85, None)
-    assert stream.rung(320, "png", 40) == Rung("png", 40, 320)
-
-
 def test_pictures_are_counted_by_viewer_and_frames_once(stream: Stream, frame: MakeFrame) -> None:
     stream.put(frame(1), 1.0)
     stream.put(frame(2), 2.0)
     newest = stream.buffer.newest()
     assert newest is not None
-    picture = stream.encoder.picture(newest, stream.rung()).result()
+    picture = stream.encoder.picture(newest, Rung()).result()
     for _ in range(3):
         stream.shown(picture, 2.0)
     counts = stream.counts(2.0)
@@ -164,7 +159,7 @@ def test_pictures_are_counted_by_viewer_and_frames_once(stream: Stream, frame: M
 def test_the_encoders_work_is_among_the_counts(stream: Stream, frame: MakeFrame) -> None:
     assert stream.counts(0.0)["encode_ms"] is None
     for _ in range(3):
-        stream.encoder.picture(frame(1), stream.rung()).result()
+        stream.encoder.picture(frame(1), Rung()).result()
     counts = stream.counts(0.0)
     assert (counts["encodes"], counts["cache_hits"]) == (1, 2)
     assert counts["encode_ms"] > 0 and counts["encoded_bytes"] > 0

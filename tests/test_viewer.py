@@ -188,6 +188,43 @@ def test_restarting_what_is_not_watched_changes_nothing() -> None:
     assert list(viewer.watches) == ["env"]
 
 
+# --- frames that are ready late, or never --------------------------------------------------------------
+
+
+def test_a_frame_ready_after_a_later_one_is_not_sent_and_costs_no_credit() -> None:
+    viewer = watching(window=2)
+    viewer.take("env", 1, 0.0)
+    viewer.take("env", 2, 0.0)
+    assert viewer.due_to_be_sent("env", 2)
+    assert not viewer.due_to_be_sent("env", 1)
+    assert viewer.watches["env"].in_flight == [2]
+
+
+def test_a_change_of_size_does_not_bring_back_a_frame_that_was_passed() -> None:
+    viewer = watching(window=2)
+    viewer.take("env", 1, 0.0)
+    viewer.take("env", 2, 0.0)
+    viewer.due_to_be_sent("env", 2)
+    viewer.watch({"env": Watch(Rung(max_width=100))})
+    assert not viewer.due_to_be_sent("env", 1)
+
+
+def test_a_frame_that_will_not_be_sent_gives_its_credit_back_once() -> None:
+    viewer = watching(window=2)
+    viewer.take("env", 1, 0.0)
+    viewer.take("env", 2, 0.0)
+    viewer.give_back("env", 1)
+    viewer.give_back("env", 1)
+    assert viewer.watches["env"].in_flight == [2]
+
+
+def test_a_frame_of_a_stream_no_longer_watched_is_not_sent() -> None:
+    viewer = watching()
+    viewer.take("env", 1, 0.0)
+    viewer.watch({})
+    assert not viewer.due_to_be_sent("env", 1)
+
+
 # --- counts --------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from envstream.config import StreamConfig
 from envstream.encoder import Rung
@@ -293,6 +295,48 @@ def test_a_picture_finished_after_the_loop_ended_disturbs_nobody(world: World) -
     world.frame(1)
     world.loop.closed = True
     world.pool.finish()
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["frame", "compress", "ack", "fail", "watch"]), st.integers(0, 3)),
+        max_size=60,
+    ),
+    st.integers(1, 3),
+)
+def test_whatever_happens_numbers_rise_the_window_holds_and_nobody_is_forgotten(
+    frame: MakeFrame, events: list[tuple[str, int]], window: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        loop = Loop()
+        patch.setattr(fanout_module, "time", SimpleNamespace(monotonic=loop.time))
+        world = World(loop, frame)
+        seat = world.seat(window=window)
+        seen, acknowledged, number = [0], 0, 0
+        for event, amount in events:
+            jobs = world.pool.jobs
+            if event == "frame":
+                number += 1
+                world.frame(number)
+            elif event == "compress" and jobs:
+                world.pool.finish(amount % len(jobs))
+            elif event == "fail" and jobs:
+                jobs.pop(amount % len(jobs))[0].set_exception(ValueError("too large"))
+            elif event == "watch":
+                world.watch(seat, "env", rung=Rung(max_width=16 + amount))
+            elif event == "ack":
+                acknowledged = seen[max(seen.index(acknowledged), len(seen) - 1 - amount)]
+                world.acknowledge(seat, acknowledged)
+            loop.advance(0.01)
+            seen += received(seat)
+            assert len([each for each in seen if each > acknowledged]) <= window
+        world.frame(number + 1)
+        for _ in range(3):  # Now the viewer has time: what is under way arrives, and then the newest.
+            world.compress()
+            seen += received(seat)
+            world.acknowledge(seat, seen[-1])
+    assert seen == sorted(set(seen))
+    assert seen[-1] == number + 1
 
 
 # --- demand --------------------------------------------------------------------------------------------

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import PictureEnv
 from PIL import Image
-from serving import Watcher, get, stats, streaming, until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from envstream.web import protocols
+from fakes import PictureEnv
+from serving import Watcher, get, stats, streaming, until
 
 NAME = "PictureEnv"
 

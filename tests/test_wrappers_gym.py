@@ -10,13 +10,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import PictureEnv, QuietOutlet, quiet_outlet
 from gymnasium.wrappers import RecordEpisodeStatistics, TimeLimit
 from omegaconf import OmegaConf
 from PIL import Image
 
 from envstream import StreamConfig, StreamingWrapper
 from envstream.errors import SettingError
+from fakes import PictureEnv, QuietOutlet, quiet_outlet
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import QuietOutlet, quiet_outlet
 
 from envstream import config, outlet
 from envstream.errors import SharedMemoryError
 from envstream.wrappers.tap import BLACK_BEFORE_WARNING, FAILURES_BEFORE_SILENCE, Tap
+from fakes import QuietOutlet, quiet_outlet
 
 PICTURE = np.full((4, 6, 3), 200, np.uint8)
 BLACK = np.zeros((4, 6, 3), np.uint8)

@@ -31,7 +31,7 @@ EPISODES = 1024
 _DUE = 0  # [both] the server sets it to ask for a picture, the trainer clears it when it begins to take one
 _CLOSED = 1  # [trainer] the env was closed
 _WORDS = 8  # the 64-bit words below
-_HEAD, _TAIL, _STEPS, _EPISODE_COUNT, _FULL, _FAILURES = range(6)
+_HEAD, _TAIL, _STEPS, _EPISODE_COUNT, _FAILURES = range(5)
 _COST = 64  # [trainer] float64: seconds given to captures so far, failed ones too
 _EPISODE_RING = 4096
 _HEADERS = 40960
@@ -94,7 +94,12 @@ class Block:
             if not shared or sys.platform == "win32":
                 return cls(mmap.mmap(-1, size), None, max_pixels)
             descriptor = _memory_file(size)
-            block = cls(mmap.mmap(descriptor, size), descriptor, max_pixels)
+            try:
+                memory = mmap.mmap(descriptor, size)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            block = cls(memory, descriptor, max_pixels)
             block.reserve(0, _SLOTS)
             return block
         except (OSError, ValueError) as error:
@@ -172,7 +177,6 @@ class Writer:
         block, words = self._block, self._block.words
         head = words[_HEAD]
         if head - words[_TAIL] >= SLOTS:
-            words[_FULL] += 1
             return False
         height, width = pixels.shape[:2]
         size = height * width * 3
@@ -233,12 +237,12 @@ class Reader:
             header = _HEADERS + tail % SLOTS * _HEADER_SIZE
             captured, cost, width, height, length = _HEADER.unpack_from(block.memory, header)
             start = header + _HEADER.size
-            info = json.loads(bytes(block.view[start : start + length]))
+            said = bytes(block.view[start : start + length])
             offset = _SLOTS + tail % SLOTS * block.stride
             source = np.frombuffer(block.memory, np.uint8, width * height * 3, offset)
             pixels = source.reshape(height, width, 3).copy()
-            words[_TAIL] = tail + 1
-            yield Capture(tail + 1, pixels, captured, cost, info)
+            words[_TAIL] = tail + 1  # Before anything in it can be found unreadable.
+            yield Capture(tail + 1, pixels, captured, cost, json.loads(said))
 
     def episodes(self) -> list[tuple[int, int, float]]:
         """The episodes that ended since the last call, oldest first; of too many, the newest."""

@@ -27,7 +27,7 @@ class Channel:
         self.title = title
         self.settings = dict(settings)
         self.block = block
-        self.message: str | None = None
+        self.note: dict[str, Any] | None = None  # The last sentence about it, for a server started anew.
         self._writer = Writer(block)
         self._wake = wake
         self.due = block.due

@@ -13,7 +13,6 @@ from typing import Any
 
 # A full line or a dead peer must never stop or kill (SIGPIPE) the trainer.
 _QUIETLY = getattr(socket, "MSG_DONTWAIT", 0) | getattr(socket, "MSG_NOSIGNAL", 0)
-_FIRMLY = getattr(socket, "MSG_NOSIGNAL", 0)
 _MOST_DESCRIPTORS = 64
 
 
@@ -26,18 +25,20 @@ def wake(line: socket.socket) -> None:
 
 
 def send(line: socket.socket, message: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
-    """Send one message, with file descriptors where the system can pass them.
+    """Send one message, with file descriptors where the system can pass them. Never waits.
 
     Raises:
-        OSError: when the other side is gone.
+        OSError: when the other side is gone, or has left so much unread that the message does not fit.
     """
     data = json.dumps(message).encode() + b"\n"
     if descriptors:
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
         # Not socket.send_fds: before Python 3.12 it ignores the flags.
-        data = data[line.sendmsg([data], [rights], _FIRMLY) :]
-    if data:
-        line.sendall(data, _FIRMLY)
+        sent = line.sendmsg([data], [rights], _QUIETLY)
+    else:
+        sent = line.send(data, _QUIETLY)
+    if sent < len(data):
+        raise BlockingIOError("the control line is full")
 
 
 class Incoming:
@@ -50,11 +51,7 @@ class Incoming:
         self.ended = False
 
     def receive(self) -> Iterator[dict[str, Any]]:
-        """The messages of one read; none for wake-ups. Sets `ended` at end of file.
-
-        Raises:
-            BlockingIOError: when the socket does not block and nothing is there.
-        """
+        """The messages of one read; none for wake-ups. Sets `ended` at end of file."""
         try:
             if self._line.family == getattr(socket, "AF_UNIX", None):
                 data, descriptors, _, _ = socket.recv_fds(self._line, 65536, _MOST_DESCRIPTORS)

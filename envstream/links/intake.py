@@ -49,7 +49,7 @@ class Intake:
         """A trainer has a sentence to show about one of its streams."""
         stream = self._hub.streams.get(message["name"])
         if stream is not None:
-            stream.message = message["message"]
+            stream.say(message["message"], lasting=message.get("lasting", False))
             self._changed()
 
     def look(self) -> None:
@@ -57,7 +57,10 @@ class Intake:
         now = time.monotonic()
         closed = False
         for stream, reader in self._sources:
-            self._empty(stream, reader, now)
+            try:
+                self._empty(stream, reader, now)
+            except ValueError as error:  # What one trainer wrote must not keep the others from being heard.
+                stream.say(f"what came from the training cannot be read: {error}")
             if reader.closed:
                 stream.finish()
                 closed = True

@@ -61,7 +61,7 @@ class Sidecar(Worker):
         while True:
             began = time.monotonic()
             up, reason = self._live_once()
-            if self.stopping:
+            if self.stopped():
                 return
             ever_up = ever_up or up
             failures = 0 if up else failures + 1
@@ -76,6 +76,12 @@ class Sidecar(Worker):
                 )
             pause = _FIRST_PAUSE if time.monotonic() - began > _STEADY else min(2 * pause, _LONGEST_PAUSE)
             time.sleep(pause)
+            if self.stopped():
+                return
+
+    def stopped(self) -> bool:
+        """Whether the end was asked for, by now."""
+        return self.stopping
 
     def _live_once(self) -> tuple[bool, str]:
         """One life of the child: whether it came up, and why it ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from abc import ABC, abstractmethod
@@ -23,7 +24,8 @@ class Address:
 
     @property
     def url(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        host = f"[{host}]" if ":" in host else host
         return f"{self.scheme}://{host}:{self.port}/"
 
 
@@ -67,12 +69,12 @@ class Worker(ABC):
             if self._line is not None:
                 self._announce(self._line, channel)
 
-    def note(self, channel: Channel, message: str) -> None:
-        """Show a sentence about a channel on the page."""
-        channel.message = message
+    def note(self, channel: Channel, message: str, *, lasting: bool = False) -> None:
+        """Show a sentence about a channel on the page: until its next frame, or lasting; "" = none."""
+        channel.note = {"op": "note", "name": channel.name, "message": message, "lasting": lasting}
         with self._lock:
             if self._line is not None:
-                self._say(self._line, {"op": "note", "name": channel.name, "message": message})
+                self._say(self._line, channel.note)
 
     def remove(self, channel: Channel) -> None:
         """Forget a channel that was closed."""
@@ -131,8 +133,8 @@ class Worker(ABC):
             **fields,
         }
         self._say(line, message, descriptors)
-        if channel.message:
-            self._say(line, {"op": "note", "name": channel.name, "message": channel.message})
+        if channel.note is not None:
+            self._say(line, channel.note)
 
     def _say(
         self, line: socket.socket, message: Mapping[str, Any], descriptors: list[int] | None = None
@@ -140,4 +142,6 @@ class Worker(ABC):
         try:
             control.send(line, message, descriptors or ())
         except OSError:
-            pass  # The server is gone; whoever waits on the line sees it and begins a new one.
+            # The server is gone, or reads no more: whoever waits on the line sees its end, and begins anew.
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)

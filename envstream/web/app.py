@@ -9,6 +9,7 @@ from flask import Flask, Response, jsonify, send_from_directory
 
 from envstream._version import __version__
 from envstream.hub import Hub
+from envstream.stream import Stream
 from envstream.wire import finite
 
 STATIC = Path(__file__).parent / "static"
@@ -42,7 +43,7 @@ def create_app(hub: Hub) -> Flask:
 
     @app.get("/api/streams")
     def streams() -> Response:
-        return jsonify(streams=[finite(described(hub, name)) for name in list(hub.streams)])
+        return jsonify(streams=[finite(described(stream)) for stream in list(hub.streams.values())])
 
     @app.get("/health")
     def health() -> Response:
@@ -59,9 +60,8 @@ def create_app(hub: Hub) -> Flask:
     return app
 
 
-def described(hub: Hub, name: str) -> dict[str, Any]:
+def described(stream: Stream) -> dict[str, Any]:
     """One stream for `/api/streams`: its status, and where to see it."""
-    stream = hub.streams[name]
     return {**stream.status(), **stream.counts(), "settings": settings_shown(stream.config)}
 
 

@@ -153,7 +153,7 @@ class Fanout:
             return  # Begun anew meanwhile: its frames are other frames now.
         failed = future.cancelled() or future.exception() is not None
         if failed and not future.cancelled():
-            stream.message = f"a picture could not be compressed: {future.exception()}"
+            stream.say(f"a picture could not be compressed: {future.exception()}")
         for seat in seats:
             if failed:
                 seat.viewer.give_back(stream.name, number)

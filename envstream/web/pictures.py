@@ -56,6 +56,8 @@ class Query:
 
     def whole(self, key: str, low: int, high: int) -> int | None:
         number = self.number(key, low, high)
+        if number is not None and number % 1:
+            raise BadRequest(f"{key}={self._values[key][:40]!r}: expected a whole number")
         return None if number is None else int(number)
 
     def choice(self, key: str, choices: Iterable[str], default: str) -> str:
@@ -141,14 +143,14 @@ class Pictures:
     async def screenshot(self, query: Query, receive: Receive, send: Send) -> None:
         """The newest picture, taken for this request where the training lets it."""
         stream = self._find(query)
+        after = query.whole("after", 0, 2**53)
+        rung = self._rung(stream, query, query.choice("format", ("jpeg", "png", "webp"), "jpeg"))
         if stream is None:
             await self._none(send, "there is no such stream yet")
             return
-        after = query.whole("after", 0, 2**53)
-        rung = self._rung(stream, query, query.choice("format", ("jpeg", "png", "webp"), "jpeg"))
         picture = await self._fresh(stream, rung, after)
-        if picture is None:
-            await self._none(send, "no picture has come from the training yet")
+        if picture is None or picture.frame.number <= (after or 0):
+            await self._none(send, "no such picture has come from the training yet")
             return
         now = time.monotonic()
         stream.shown(picture, now)

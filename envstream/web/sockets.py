@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -16,10 +17,14 @@ from envstream.web.fanout import Fanout, Seat
 from envstream.web.messages import is_number, read_message, status_text, text, whole
 from envstream.wire import compact
 
+log = logging.getLogger("envstream")
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+WIDTH_STEP = 32  # Pixels between the widths that are sent.
 MOST_WATCHED = 64  # Streams on one socket.
+_BROKEN = 1011  # WebSocket close code: something went wrong on this side.
 _POLICY = 1008  # WebSocket close code: the peer broke the rules of the conversation.
 
 
@@ -103,6 +108,9 @@ class ViewerSocket:
                         stream.shown(picture, now)
         except OSError:
             pass  # The viewer is gone; _listen() hears it too.
+        except Exception:
+            log.exception("envstream: sending to a viewer failed; its connection is closed")
+            await self._send({"type": "websocket.close", "code": _BROKEN})
 
     async def _listen(self) -> None:
         while True:
@@ -112,7 +120,7 @@ class ViewerSocket:
             try:
                 self._handle(read_message(event))
             except MessageError as error:
-                await self._send({"type": "websocket.close", "code": _POLICY, "reason": str(error)[:120]})
+                await self._send({"type": "websocket.close", "code": _POLICY, "reason": _short(str(error))})
                 return
 
     def _handle(self, message: dict[str, Any]) -> None:
@@ -152,7 +160,8 @@ class ViewerSocket:
     def _one_watch(self, item: dict[str, Any]) -> Watch:
         name, width, fps = text(item, "name"), item.get("width"), item.get("fps")
         if width is not None:
-            width = max(16, min(8192, whole(item, "width")))
+            # In steps, so that pages of all sizes share a few encodes.
+            width = max(WIDTH_STEP, min(8192, whole(item, "width")) // WIDTH_STEP * WIDTH_STEP)
         if fps is not None:
             if not is_number(fps) or fps <= 0:
                 raise MessageError("watch.fps is a number above 0")
@@ -160,3 +169,8 @@ class ViewerSocket:
         stream = self._hub.streams.get(name)
         settings = stream.config if stream is not None else self._hub.config
         return Watch(Rung("jpeg", settings.preset.compression, width), fps)
+
+
+def _short(reason: str) -> str:
+    """A reason as long as a closing frame may carry: 123 bytes."""
+    return reason.encode()[:120].decode(errors="ignore")

@@ -24,7 +24,6 @@ class ThreadWorker(Worker):
         """Start the server without waiting for it."""
         self._blocks: dict[int, Block] = {}
         ours, theirs = socket.socketpair()
-        self._sockets = {ours.fileno(), theirs.fileno()}
         threading.Thread(
             target=run, args=(theirs, self._attach), name="envstream-server", daemon=True
         ).start()

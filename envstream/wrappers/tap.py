@@ -85,6 +85,9 @@ class Tap:
             self._channel = self._outlet.open(self._title, self._settings, self._config)
             self.due = self._channel.due
             _open_taps.add(self)
+            # An env that is dropped without close(), as by a cell that is run again, ends its stream too.
+            self._ending = weakref.finalize(self, self._outlet.close, self._channel)
+            self._ending.atexit = False
         except (EnvstreamError, OSError, ImportError) as error:
             self._broken = True
             self.warn(f"{error}. Training goes on without a page.")
@@ -93,8 +96,13 @@ class Tap:
         """End the stream; the page says so."""
         channel, where = self._channel, self._outlet
         self._reset()
-        if channel is not None and where is not None:
+        if channel is None or where is None:
+            return
+        self._ending.detach()
+        try:
             where.close(channel)
+        except Exception as error:
+            self.warn(f"ending the stream failed with {type(error).__name__}: {error}")
 
     def forget(self) -> None:
         """This process is a fork: the stream is the parent's."""
@@ -143,26 +151,27 @@ class Tap:
         if self._failed_in_a_row >= FAILURES_BEFORE_SILENCE:
             self.due = bytearray(1)
 
-    def warn(self, message: str) -> None:
-        """Say a sentence once, in the log and on the page."""
+    def warn(self, message: str, *, lasting: bool = False) -> None:
+        """Say a sentence once, in the log and on the page: there until the next picture, or lasting."""
         if message in self._warned or len(self._warned) > 20:
             return
         self._warned.add(message)
         log.warning("envstream: %s: %s", self._title, message)
         if self._outlet is not None and self._channel is not None:
-            self._outlet.note(self._channel, message)
+            self._outlet.note(self._channel, message, lasting=lasting)
 
     def _watch_for_black(self, pixels: Any) -> None:
-        if self._black_in_a_row >= BLACK_BEFORE_WARNING:
-            return  # Said already, or known to be no matter.
         if not is_black(pixels):
+            if self._black_in_a_row >= BLACK_BEFORE_WARNING and self._outlet and self._channel:
+                self._outlet.note(self._channel, "")
             self._black_in_a_row = 0
             return
         self._black_in_a_row += 1
         if self._black_in_a_row == BLACK_BEFORE_WARNING:
             self.warn(
                 "the pictures are black; without a screen set MUJOCO_GL=egl (MuJoCo), pass --enable_cameras "
-                "(Isaac Lab), or make the env with render_mode='rgb_array'"
+                "(Isaac Lab), or make the env with render_mode='rgb_array'",
+                lasting=True,
             )
 
 
