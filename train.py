@@ -8,6 +8,9 @@ import os
 import signal
 import sys
 from collections import deque
+from ctypes.util import find_library
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -26,7 +29,8 @@ def make_env(cfg: DictConfig, index: int) -> gym.Env[Any, Any]:
     if cfg.env.get("module"):
         gym.register_envs(importlib.import_module(cfg.env.module))
     try:
-        env = gym.make(cfg.env.id, render_mode="rgb_array", **(cfg.env.get("kwargs") or {}))
+        mode = "human" if cfg.env.viewer else "rgb_array"
+        env = gym.make(cfg.env.id, render_mode=mode, **(cfg.env.get("kwargs") or {}))
     except (gym.error.Error, ModuleNotFoundError) as error:
         raise SystemExit(f"env.id={cfg.env.id}: {error}") from None
     env = StreamingWrapper(env, cfg.env)
@@ -34,11 +38,11 @@ def make_env(cfg: DictConfig, index: int) -> gym.Env[Any, Any]:
     return env
 
 
-def prepared(env: gym.Env[Any, Any], cfg: DictConfig) -> gym.Env[Any, Any]:
+def learner_env(cfg: DictConfig, index: int) -> gym.Env[Any, Any]:
     """The env as its learner wants to see it: what `env.wrapper` names goes around it."""
     from stable_baselines3.common.monitor import Monitor
 
-    env = Monitor(env)
+    env: gym.Env[Any, Any] = Monitor(make_env(cfg, index))
     if cfg.env.get("wrapper"):
         module, _, name = cfg.env.wrapper.rpartition(".")
         env = getattr(importlib.import_module(module), name)(env)
@@ -48,7 +52,8 @@ def prepared(env: gym.Env[Any, Any], cfg: DictConfig) -> gym.Env[Any, Any]:
 def without_a_screen() -> None:
     """Where there is no display, have the simulators draw without one."""
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and sys.platform == "linux":
-        os.environ.setdefault("MUJOCO_GL", "egl")
+        if find_library("EGL"):  # Without it MuJoCo would not even be imported with this setting.
+            os.environ.setdefault("MUJOCO_GL", "egl")
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 
@@ -56,10 +61,11 @@ def act_randomly(cfg: DictConfig) -> str:
     """Random actions for `train.totalTimesteps` steps; needs no learning library."""
     env = make_env(cfg, 0)
     returns: deque[float] = deque(maxlen=100)
-    total, done = 0.0, 0
+    total, steps = 0.0, 0
     try:
         env.reset(seed=cfg.train.seed)
-        for done in range(1, cfg.train.totalTimesteps + 1):
+        while steps < cfg.train.totalTimesteps:
+            steps += 1
             _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
             total += float(reward)
             if terminated or truncated:
@@ -67,7 +73,7 @@ def act_randomly(cfg: DictConfig) -> str:
                 total = 0.0
                 env.reset()
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped after {done:,} steps") from None
+        raise KeyboardInterrupt(f"stopped after {steps:,} steps") from None
     finally:
         env.close()
     return summary(list(returns))
@@ -75,6 +81,8 @@ def act_randomly(cfg: DictConfig) -> str:
 
 def learn(cfg: DictConfig) -> str:
     """Train with Stable-Baselines3."""
+    if cfg.train.save:  # At the end it would be too late to find out.
+        Path(cfg.train.save).expanduser().parent.mkdir(parents=True, exist_ok=True)
     try:
         import stable_baselines3 as sb3
         import torch
@@ -83,7 +91,7 @@ def learn(cfg: DictConfig) -> str:
         raise SystemExit(f'{error}; install what training needs: pip install -e ".[train]"') from None
     torch.set_num_threads(cfg.train.threads)
     envs: VecEnv = DummyVecEnv(
-        [lambda index=index: prepared(make_env(cfg, index), cfg) for index in range(cfg.env.numEnvs)]
+        [partial(learner_env, cfg, index) for index in range(cfg.env.get("numEnvs") or 1)]
     )
     if cfg.env.get("frameStack"):
         envs = VecFrameStack(envs, cfg.env.frameStack)
