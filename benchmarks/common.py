@@ -160,6 +160,8 @@ class Slice:
                     tool.say(**window)
             patience = self.warmup + self.seconds + 30
             seen = audience.hear(patience) if audience is not None else None
+            for hangup in figure(seen, "hangups") or ():
+                note(f"    HUNG UP ON: {contender.name}, {hangup}")
             return {**trainer.hear(patience), "viewers": seen}
 
     @property

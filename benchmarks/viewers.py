@@ -36,6 +36,7 @@ class Tally:
         self.pictures = [0] * count
         self.seen = [0] * count
         self.repeats = 0
+        self.hangups: list[str] = []
         self.bytes = 0
         self.ages: list[float] = []
         self.stages: dict[str, list[float]] = {stage: [] for stage in STAGES}
@@ -67,6 +68,7 @@ class Tally:
             "fps": round(fps[len(fps) // 2], 2),
             "fps_min": round(fps[0], 2),
             "repeats": self.repeats,
+            "hangups": self.hangups,
             "bytes_mean": round(self.bytes / total) if total else None,
             "age_ms": summary(self.ages),
             "stages_ms": {stage: summary(values) for stage, values in self.stages.items()},
@@ -101,11 +103,16 @@ class Viewer:
         """Take what is there. The picture's arrival is the moment its last byte was read."""
         data = self.socket.recv(1 << 18)
         now = time.monotonic()
-        if not data:
-            self.ended = True
-            return
-        self.buffer += data
-        self.parse(now)
+        if data:
+            self.buffer += data
+            self.parse(now)
+        else:
+            self.end("the connection ended")
+
+    def end(self, why: str) -> None:
+        """The server hung up. It must not: that is reported, and the others go on."""
+        self.ended = True
+        self.tally.hangups.append(f"viewer {self.number}: {why}")
 
     def parse(self, now: float) -> None:
         raise NotImplementedError
@@ -169,7 +176,7 @@ class SocketViewer(Viewer):
         elif opcode == 0x9:
             self._send(0xA, bytes(data))
         elif opcode == 0x8:
-            raise SystemExit(f"the server closed with {int.from_bytes(data[:2], 'big')} {bytes(data[2:])!r}")
+            self.end(f"closed with {int.from_bytes(data[:2], 'big')} {bytes(data[2:])!r}")
 
 
 class Chunks:
@@ -259,13 +266,15 @@ class Audience:
         self._tally = Tally(args.count)
         self._selector = selectors.DefaultSelector()
         kind = SocketViewer if args.path.startswith("/ws") else MjpegViewer
-        for number in range(args.count):
-            viewer = kind(args, number, self._tally)
+        self._viewers = [kind(args, number, self._tally) for number in range(args.count)]
+        for viewer in self._viewers:
             self._selector.register(viewer.socket, selectors.EVENT_READ, viewer)
 
     def run(self) -> dict[str, Any]:
         """Wait for pictures, hear the window, count in it."""
-        self._until(lambda: min(self._tally.seen) >= self._args.first)
+        self._until(
+            lambda: all(v.ended or self._tally.seen[v.number] >= self._args.first for v in self._viewers)
+        )
         if self._args.seconds is None:
             print(json.dumps({"ready": self._args.count}), flush=True)
             self._selector.register(0, selectors.EVENT_READ)
@@ -287,9 +296,17 @@ class Audience:
                 if key.data is None:
                     self._hear()
                 else:
-                    key.data.receive()
-                    if key.data.ended:
-                        raise SystemExit(f"viewer {key.data.number} was hung up on")
+                    self._receive(key.data)
+
+    def _receive(self, viewer: Viewer) -> None:
+        try:
+            viewer.receive()
+        except ConnectionError as error:
+            viewer.end(str(error))
+        if viewer.ended:
+            self._selector.unregister(viewer.socket)
+            if len(self._tally.hangups) == self._args.count:
+                raise SystemExit("every viewer was hung up on: " + "; ".join(self._tally.hangups[:3]))
 
     def _hear(self) -> None:
         line = sys.stdin.readline()

@@ -138,16 +138,19 @@ def test_other_methods_and_paths_are_refused(port: int) -> None:
 # MJPEG.
 
 
-def _parts(port: int, count: int, query: str = "") -> list[tuple[dict[str, str], bytes]]:
+def _parts(
+    port: int, count: int, query: str = "", version: str = "1.1"
+) -> list[tuple[dict[str, str], bytes]]:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        connection.sendall(f"GET /stream{query} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        connection.sendall(f"GET /stream{query} HTTP/{version}\r\nHost: localhost\r\n\r\n".encode())
         file = connection.makefile("rb")
         while file.readline().strip():
             pass
         data = b""
         while data.count(b"--envstream-frame\r\n") < count + 1:
             data += file.read1(65536)
-    chunks = _unchunk(data).split(b"--envstream-frame\r\n")[1 : count + 1]
+    data = _unchunk(data) if version == "1.1" else data
+    chunks = data.split(b"--envstream-frame\r\n")[1 : count + 1]
     parts = []
     for chunk in chunks:
         head, _, body = chunk.partition(b"\r\n\r\n")
@@ -174,6 +177,10 @@ def test_mjpeg_parts_are_pictures_with_headers_and_end_with_the_next_boundary(po
         assert int(headers["content-length"]) == len(body)
         assert Image.open(io.BytesIO(body)).size == (6, 4)
         assert float(headers["x-timestamp"]) <= float(headers["x-encoded-at"]) <= float(headers["x-sent-at"])
+
+
+def test_mjpeg_is_not_chunked_for_clients_of_before_chunks(port: int) -> None:
+    assert len(_parts(port, 3, version="1.0")) == 3
 
 
 def test_mjpeg_comes_at_the_rate_that_was_asked_for(port: int) -> None:

@@ -255,6 +255,11 @@ class Reader:
             for index in range(first, count)
         ]
 
+    @property
+    def episodes_ended(self) -> int:
+        """How many episodes ended so far, those included that were overwritten before they were read."""
+        return int(self._block.words[_EPISODE_COUNT])
+
     def spent(self) -> float:
         """Seconds the trainer gave to captures since the last call."""
         total = self._block.cost

@@ -69,9 +69,8 @@ class Intake:
             self._changed()
 
     def _empty(self, stream: Stream, reader: Reader, now: float) -> None:
-        episodes = [Episode(*episode) for episode in reader.episodes()]
-        stream.episodes.extend(episodes)
-        stream.episodes_seen += len(episodes)
+        stream.episodes.extend(Episode(*episode) for episode in reader.episodes())
+        stream.episodes_seen = reader.episodes_ended
         seconds = reader.spent()
         arrived = False
         for capture in reader.captures():

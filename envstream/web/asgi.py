@@ -22,6 +22,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 # page's files come without the cookie, where the notebook is another site.
 OPEN_TO_ALL = ("/health", "/static/", "/favicon.ico")
 
+PICTURES = ("/stream", "/screen", "/api/screenshot")
+
 
 class Application:
     """ASGI: pictures and sockets on the event loop, everything else through Flask's threads."""
@@ -55,19 +57,18 @@ class Application:
             await _refuse_socket(receive, send, 404, f"no socket at {scope['path']}; viewers use /ws")
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        handler = {
-            "/stream": self._pictures.mjpeg,
-            "/screen": self._pictures.screenshot,
-            "/api/screenshot": self._pictures.screenshot,
-        }.get(scope["path"])
-        if handler is None or scope["method"] not in ("GET", "HEAD"):
+        if scope["path"] not in PICTURES or scope["method"] not in ("GET", "HEAD"):
             await self._flask(scope, receive, send)
             return
         if scope["method"] == "HEAD":  # A stream has no end that one could wait for.
             await answer(send, 200, b"", [])
             return
         try:
-            await handler(Query(scope["query_string"]), receive, send)
+            query = Query(scope["query_string"])
+            if scope["path"] == "/stream":
+                await self._pictures.mjpeg(query, receive, send, scope["http_version"])
+            else:
+                await self._pictures.screenshot(query, receive, send)
         except BadRequest as error:
             await answer(send, 400, f"{error}\n".encode(), [])
 

@@ -51,7 +51,7 @@ class Fanout:
         self._loop = loop
         self.seats: set[Seat] = set()
         self._watching: dict[str, set[Seat]] = {}
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers: dict[str, tuple[float, asyncio.Handle]] = {}
 
     # Seats come, change and go.
 
@@ -177,11 +177,12 @@ class Fanout:
             self._cancel(stream.name)
             stream.ask(now)
             return
-        timer = self._timers.get(stream.name)
-        if timer is not None and timer.when() <= self._loop.time() + (at - now) + 1e-4:
+        # The moment is kept beside the timer: uvloop's timers for the next instant do not know theirs.
+        planned = self._timers.get(stream.name)
+        if planned is not None and planned[0] <= at + 1e-4:
             return
         self._cancel(stream.name)
-        self._timers[stream.name] = self._loop.call_later(at - now, self._tick, stream)
+        self._timers[stream.name] = at, self._loop.call_later(at - now, self._tick, stream)
 
     def _tick(self, stream: Stream) -> None:
         self._timers.pop(stream.name, None)
@@ -189,9 +190,9 @@ class Fanout:
             self._ask_for_anyone(stream, time.monotonic())
 
     def _cancel(self, name: str) -> None:
-        timer = self._timers.pop(name, None)
-        if timer is not None:
-            timer.cancel()
+        planned = self._timers.pop(name, None)
+        if planned is not None:
+            planned[1].cancel()
 
     def revive(self) -> None:
         """Ask again where a capture was begun and gave nothing. Called about once a second."""

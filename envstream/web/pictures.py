@@ -93,7 +93,7 @@ class Pictures:
         self._hub = hub
         self._fanout = fanout
 
-    async def mjpeg(self, query: Query, receive: Receive, send: Send) -> None:
+    async def mjpeg(self, query: Query, receive: Receive, send: Send, version: str = "1.1") -> None:
         """An endless `multipart/x-mixed-replace` of JPEGs; a slow reader skips frames, it never lags."""
         stream = self._find(query)
         name = query.text("stream") or (stream.name if stream else "")
@@ -107,6 +107,8 @@ class Pictures:
         try:
             kind = b"multipart/x-mixed-replace; boundary=" + BOUNDARY
             headers = [(b"content-type", kind), NO_STORE, (b"connection", b"close")]
+            if version == "1.0":  # Knows no chunks, in which a body without a length is sent otherwise.
+                headers.append((b"content-length", b"%d" % 2**62))
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await self._part(send, b"--" + BOUNDARY + b"\r\n")
             seat.viewer.watch({name: watch})

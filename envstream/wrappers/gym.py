@@ -63,14 +63,15 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
     def step(self, action: Act) -> tuple[Obs, SupportsFloat, bool, bool, dict[str, Any]]:
         """Step the env; when a picture is due, take it."""
         result = self.env.step(action)
-        try:
-            _, reward, terminated, truncated, _ = result
-            self._steps += 1
-            self._return += reward
-            if terminated or truncated or self._tap.due[0]:
-                self._look(bool(terminated or truncated))
-        except Exception as error:
-            self._tap.failed(error)
+        if self._streams:
+            try:
+                _, reward, terminated, truncated, _ = result
+                self._steps += 1
+                self._return += reward
+                if terminated or truncated or self._tap.due[0]:
+                    self._look(bool(terminated or truncated))
+            except Exception as error:
+                self._tap.failed(error)
         return result
 
     def render(self) -> Any:
