@@ -15,6 +15,7 @@ from typing import Any
 
 import gymnasium as gym
 import hydra
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from envstream import StreamingWrapper
@@ -24,6 +25,24 @@ ALGORITHMS = ("PPO", "A2C", "DQN", "random")
 log = logging.getLogger("train")
 
 
+class Stopped(BaseException):
+    """Raised in the midst of training when somebody asks it to end; no `except Exception` stops it."""
+
+
+class Stop:
+    """Has SIGINT and SIGTERM end the training, with everything closed and saved; `status` to exit with."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs ignore it.
+            signal.signal(number, self.now)
+
+    def now(self, number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)  # A second one does not wait for anything.
+        self.status = 128 + number
+        raise Stopped
+
+
 def make_env(cfg: DictConfig, index: int) -> gym.Env[Any, Any]:
     """The env that `cfg.env` names, streamed where `env.videoStream` says so."""
     if cfg.env.get("module"):
@@ -31,7 +50,7 @@ def make_env(cfg: DictConfig, index: int) -> gym.Env[Any, Any]:
     try:
         mode = "human" if cfg.env.viewer else "rgb_array"
         env = gym.make(cfg.env.id, render_mode=mode, **(cfg.env.get("kwargs") or {}))
-    except (gym.error.Error, ModuleNotFoundError) as error:
+    except (gym.error.Error, ModuleNotFoundError, TypeError) as error:
         raise SystemExit(f"env.id={cfg.env.id}: {error}") from None
     env = StreamingWrapper(env, cfg.env)
     env.action_space.seed(cfg.train.seed + index)
@@ -72,8 +91,8 @@ def act_randomly(cfg: DictConfig) -> str:
                 returns.append(total)
                 total = 0.0
                 env.reset()
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped after {steps:,} steps") from None
+    except Stopped:
+        return f"stopped after {steps:,} steps; {summary(list(returns))}"
     finally:
         env.close()
     return summary(list(returns))
@@ -97,22 +116,22 @@ def learn(cfg: DictConfig) -> str:
         envs = VecFrameStack(envs, cfg.env.frameStack)
     try:
         algorithm = getattr(sb3, cfg.train.algo)
-        model = algorithm(
-            policy_for(envs), envs, seed=cfg.train.seed, device=cfg.train.device, **cfg.train.kwargs
-        )
+        kwargs = instantiate(cfg.train.kwargs, _convert_="all")
+        model = algorithm(policy_for(envs), envs, seed=cfg.train.seed, device=cfg.train.device, **kwargs)
     except (AssertionError, TypeError, ValueError) as error:
         envs.close()
         raise SystemExit(f"train.algo={cfg.train.algo} cannot train {cfg.env.id}: {error}") from None
+    begun = ""
     try:
         model.learn(cfg.train.totalTimesteps, progress_bar=cfg.train.progressBar)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped after {model.num_timesteps:,} steps") from None
+    except Stopped:
+        begun = f"stopped after {model.num_timesteps:,} steps; "
     finally:
         envs.close()
     if cfg.train.save:
         model.save(cfg.train.save)
         log.info("model saved to %s", cfg.train.save)
-    return summary([episode["r"] for episode in model.ep_info_buffer or ()])
+    return begun + summary([episode["r"] for episode in model.ep_info_buffer or ()])
 
 
 def policy_for(envs: Any) -> str:
@@ -137,15 +156,13 @@ def main(cfg: DictConfig) -> None:
     if cfg.train.algo not in ALGORITHMS:
         raise SystemExit(f"train.algo={cfg.train.algo}: expected one of {', '.join(ALGORITHMS)}")
     without_a_screen()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # Envs are closed on the way out.
+    stop = Stop()
     try:
         said = act_randomly(cfg) if cfg.train.algo == "random" else learn(cfg)
     except SettingError as error:
         raise SystemExit(str(error)) from None
-    except KeyboardInterrupt as stop:
-        print(f"\n{stop}", file=sys.stderr)
-        os._exit(130)  # Envs are closed; Hydra would print a traceback.
-    print(said)
+    print(said, flush=True)
+    sys.exit(stop.status)
 
 
 if __name__ == "__main__":

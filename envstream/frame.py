@@ -20,7 +20,7 @@ class Frame:
         pixels: uint8 RGB of shape (height, width, 3), C-contiguous, read-only.
         number: sequence number within its stream, from 1; identity of the frame (never its address).
         captured: when the picture was taken, in seconds of the monotonic clock.
-        cost: seconds the capture took from the training thread (render and convert).
+        cost: seconds the capture took from the training thread (render, convert, copy).
         info: what the env said: `episode`, `step`, `return`, `totalSteps`, …
     """
 

@@ -62,25 +62,25 @@ def test_a_mistake_is_answered_with_one_sentence(arguments: list[str], sentence:
     assert sentence in run.stderr and "Traceback" not in run.stderr
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("algo", ["PPO", "random"])
-def test_ctrl_c_ends_cleanly(algo: str) -> None:
+def test_ctrl_c_and_kill_end_cleanly(algo: str, number: signal.Signals) -> None:
     command = [sys.executable, str(ROOT / "train.py"), *QUICK, f"train.algo={algo}"]
     command += ["env.videoStream=true", "train.totalTimesteps=100000000"]
-    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     assert run.stderr is not None
     try:
         before = ""
         while "watch at" not in before:
             before = run.stderr.readline()
             assert before, "ended before it began"
-        run.send_signal(signal.SIGINT)
-        after = run.stderr.read()
-        assert run.wait(20) == 130
-        assert "stopped after" in after and "Traceback" not in after
+        run.send_signal(number)
+        said, complained = run.communicate(timeout=30)
+        assert run.returncode == 128 + number
+        assert "stopped after" in said and "Traceback" not in complained
     finally:
         run.kill()
-        run.wait()
-        run.stderr.close()
+        run.communicate()
 
 
 @pytest.mark.parametrize("env", ENVS)
