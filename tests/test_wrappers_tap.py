@@ -197,12 +197,12 @@ def test_a_closed_tap_takes_no_picture(quiet: QuietOutlet) -> None:
 
 
 def test_an_episode_is_noted(quiet: QuietOutlet) -> None:
-    opened().episode(1, 2, 3.5, 4)
+    opened().note_episode(1, 2, 3.5, 4)
     assert quiet.episodes() == [(1, 2, 3.5)]
 
 
 def test_an_episode_of_a_closed_tap_is_nobodys_business() -> None:
-    make().episode(1, 2, 3.5, 4)
+    make().note_episode(1, 2, 3.5, 4)
 
 
 # --- failures ------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ class Channel:
         self._writer = Writer(block)
         self._wake = wake
         self.due = block.due
+        self.episode = self._writer.episode
 
     def send(self, pixels: Pixels, captured: float, cost: float, info: Mapping[str, Any]) -> bool:
         """Hand over a copy of one picture; False when there was no room and it was dropped.
@@ -49,10 +50,6 @@ class Channel:
         self._writer.spent(cost)
         self._writer.failed()
         self._wake()
-
-    def episode(self, number: int, steps: int, total: float, all_steps: int) -> None:
-        """An episode ended."""
-        self._writer.episode(number, steps, total, all_steps)
 
     def close(self) -> None:
         """Nothing more comes; the page says "ended"."""

@@ -57,6 +57,11 @@ class RenderSource:
             frames, self._kept = self._kept + frames, []
         return frames
 
+    @property
+    def keeps(self) -> bool:
+        """Whether frames of the user's are kept here, to be given back."""
+        return bool(self._kept)
+
     def reset(self) -> None:
         """The env was reset: a list of frames begins anew where the env's does."""
         if self._kept and getattr(self._collection(), "reset_clean", True):

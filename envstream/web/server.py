@@ -214,7 +214,7 @@ def uvicorn_config(application: Application, settings: StreamConfig) -> uvicorn.
         ws_ping_timeout=20.0,
         lifespan="off",
         log_config=None,
-        log_level="critical",
+        log_level="error",
         access_log=False,
         server_header=False,
         proxy_headers=False,

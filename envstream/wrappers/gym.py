@@ -68,8 +68,10 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
                 _, reward, terminated, truncated, _ = result
                 self._steps += 1
                 self._return += reward
-                if terminated or truncated or self._tap.due[0]:
-                    self._look(bool(terminated or truncated))
+                if terminated or truncated:
+                    self._look(True)
+                elif self._tap.due[0]:
+                    self._take()
             except Exception as error:
                 self._tap.failed(error)
         return result
@@ -99,28 +101,34 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
         return outlet.url
 
     def _begin_episode(self) -> None:
-        tap = self._tap
-        tap.open()
-        self._source.reset()
+        # Envs with short episodes come here every 0.1 ms: what need not be done each time is not.
+        if not self._tap.ready:
+            self._tap.open()
         if not self._begun:
             self._begun = True
             if self._source.problem is not None:
-                tap.warn(self._source.problem)
+                self._tap.warn(self._source.problem)
+        if self._source.keeps:
+            self._source.reset()
         self._steps_before += self._steps
         self._episode += 1
         self._steps, self._return = 0, 0.0
-        self._look(False)
+        if self._tap.due[0]:
+            self._take()
 
     def _look(self, ended: bool) -> None:
         """Take a picture if one is due; note the end of an episode."""
-        tap = self._tap
-        if tap.due[0]:
-            if self._source.problem is None:
-                tap.capture(self._source.take, self._info(), depth=self._source.depth)
-            else:
-                tap.due[0] = 0
+        if self._tap.due[0]:
+            self._take()
         if ended:
-            tap.episode(self._episode, self._steps, float(self._return), self._steps_before + self._steps)
+            steps = self._steps
+            self._tap.note_episode(self._episode, steps, float(self._return), self._steps_before + steps)
+
+    def _take(self) -> None:
+        if self._source.problem is None:
+            self._tap.capture(self._source.take, self._info(), depth=self._source.depth)
+        else:
+            self._tap.due[0] = 0
 
     def _info(self) -> dict[str, Any]:
         return {

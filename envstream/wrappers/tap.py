@@ -31,6 +31,8 @@ class Tap:
         due: `due[0]` is not 0 when a picture is wanted; the one thing that `step()` looks at.
         captures: pictures handed over.
         failures: captures that gave no picture.
+        ready: open, and not silenced by captures that failed; until then each episode tries `open()`.
+        note_episode: called with number, steps, return and all steps so far when an episode has ended.
     """
 
     def __init__(self, config: StreamConfig, settings: dict[str, Any], title: str) -> None:
@@ -49,6 +51,9 @@ class Tap:
         self._failed_in_a_row = 0
         self._black_in_a_row = 0
         self._uncharged = 0.0
+        self.ready = False
+        # Bound to the open channel's: a way of three calls less, which short episodes would go all the time.
+        self.note_episode: Callable[[int, int, float, int], None] = _nobody_notes
         self._channel: Channel | None = None
         self._outlet: Outlet | None = None
         self._broken = False
@@ -74,6 +79,7 @@ class Tap:
         """Begin streaming. Returns at once; a server that cannot start is reported once, and that is all."""
         if self._channel is not None:
             self._failed_in_a_row = 0  # A new episode, a new chance.
+            self.ready = True
             self.due = self._channel.due
             return
         if self._broken or not self._config.videoStream:
@@ -85,6 +91,8 @@ class Tap:
             self._outlet = outlet.connect(self._config)
             self._channel = self._outlet.open(self._title, self._settings, self._config)
             self.due = self._channel.due
+            self.note_episode = self._channel.episode
+            self.ready = True
             _open_taps.add(self)
             # An env that is dropped without close(), as by a cell that is run again, ends its stream too.
             self._ending = weakref.finalize(self, self._outlet.close, self._channel)
@@ -138,11 +146,6 @@ class Tap:
             channel.failed(time.perf_counter() - started)
             raise
 
-    def episode(self, number: int, steps: int, total: float, all_steps: int) -> None:
-        """An episode ended."""
-        if self._channel is not None:
-            self._channel.episode(number, steps, total, all_steps)
-
     def failed(self, error: BaseException) -> None:
         """Something in streaming went wrong: one warning, a counter, and training goes on."""
         self.failures += 1
@@ -153,6 +156,7 @@ class Tap:
             self.warn(f"taking a picture failed with {type(error).__name__}: {error}")
         if self._failed_in_a_row >= FAILURES_BEFORE_SILENCE:
             self.due = bytearray(1)
+            self.ready = False
 
     def warn(self, message: str, *, lasting: bool = False) -> None:
         """Say a sentence once, in the log and on the page: there until the next picture, or lasting."""
@@ -176,6 +180,10 @@ class Tap:
                 "(Isaac Lab), or make the env with render_mode='rgb_array'",
                 lasting=True,
             )
+
+
+def _nobody_notes(number: int, steps: int, total: float, all_steps: int) -> None:
+    """What `note_episode` is while no channel is open."""
 
 
 def _after_fork() -> None:

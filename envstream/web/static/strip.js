@@ -53,7 +53,7 @@ class Tile {
   }
 
   describe(status, chosen) {
-    const title = status.title || status.name;
+    const title = status.name;
     const value = score(status.return);
     const shown = `${title}/${value}/${status.state}/${chosen}`;
     if (shown === this.#shown) return;
