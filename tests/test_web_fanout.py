@@ -373,10 +373,10 @@ def test_an_expensive_picture_is_followed_by_a_rest(world: World) -> None:
     world.seat(window=10)
     world.frame(1)  # The first is on the house.
     world.loop.advance(0.1)
-    world.frame(2, cost=0.1)  # At 5 % it buys two seconds, begun before it came.
-    world.loop.advance(1.8)
+    world.frame(2, cost=0.05)  # At 5 % it buys a second and some, begun before it came.
+    world.loop.advance(0.9)
     assert not world.stream.due[0]
-    world.loop.advance(0.2)
+    world.loop.advance(0.3)
     assert world.stream.due[0]
 
 
