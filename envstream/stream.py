@@ -14,9 +14,6 @@ from envstream.encoder import Encoder, Picture
 from envstream.frame import Frame
 from envstream.pace import Pace, Rate
 
-# What a capture costs training, over the seconds it takes: caches are cold afterwards, and a software
-# renderer's own threads are still busy (`benchmarks/overhead.py --part costly` shows it).
-AFTERMATH = 1.15
 STALLED_AFTER = 1.0  # Seconds a picture may be waited for before the page says that the learner is busy.
 
 STEPS_WINDOW = 5.0  # Seconds over which steps a second are measured.
@@ -86,7 +83,7 @@ class Stream:
         otherwise be followed by many seconds without a picture.
         """
         if self._overhead:
-            self.pace.captured(now, cost * AFTERMATH)
+            self.pace.captured(now, cost)
         self._overhead.append((now, cost))
 
     def note_steps(self, now: float, total: int) -> None:
@@ -205,6 +202,6 @@ class Stream:
         return {
             "by": "budget",
             "share": pace.max_overhead,
-            "renderMs": round(pace.cost / AFTERMATH * 1000, 2),
+            "renderMs": round(pace.cost * 1000, 2),
             "fps": round(pace.budget_fps, 2),
         }
