@@ -49,6 +49,7 @@ class Sidecar(Worker):
 
     def launch(self) -> None:
         """Start the child and keep it running, without waiting for anything."""
+        self.hasten()  # Until it is up: a busy training loop would keep the thread below from starting it.
         threading.Thread(target=self._supervise, name="envstream-sidecar", daemon=True).start()
 
     def handles(self, channel: Channel) -> tuple[dict[str, Any], list[int]]:
@@ -62,10 +63,12 @@ class Sidecar(Worker):
             began = time.monotonic()
             up, reason = self._live_once()
             if self.stopped():
+                self.relax()
                 return
             ever_up = ever_up or up
             failures = 0 if up else failures + 1
             if not ever_up and (failures >= _TRIES or reason.startswith("fatal: ")):
+                self.relax()
                 self.gave_up(reason.removeprefix("fatal: "))
                 return
             if up:
@@ -118,6 +121,7 @@ class Sidecar(Worker):
             for message in incoming.receive():
                 if message["op"] == "listening":
                     up = True
+                    self.relax()
                     address = Address(message["scheme"], message["host"], message["port"])
                     self.start_message["port"] = address.port  # A restarted child comes back where it was.
                     self.came_up(address)

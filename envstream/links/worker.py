@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -12,6 +13,11 @@ from typing import Any
 
 from envstream.links import control
 from envstream.links.channel import Channel
+
+# A thread that waits for the interpreter asks for it only after a whole interval without a release. Envs
+# release it for a moment all the time (NumPy's generators do, at every reset), and at Python's 5 ms the
+# waiting thread would starve for seconds: it would be woken, find it taken again, and begin to wait anew.
+SWITCH_INTERVAL = 50e-6  # Seconds.
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,24 @@ class Worker(ABC):
         self.came_up = came_up
         self.gave_up = gave_up
         self.stopping = False
+        self._usual_interval: float | None = None
         self._channels: list[Channel] = []
         self._line: socket.socket | None = None
         # Protects the list of channels and which line is the current one. `step()` never takes it:
         # a wake-up uses whatever line stands in the attribute.
         self._lock = threading.Lock()
+
+    def hasten(self) -> None:
+        """Have threads of this process that wait for the interpreter get it soon; see `SWITCH_INTERVAL`."""
+        if self._usual_interval is None:
+            self._usual_interval = sys.getswitchinterval()
+            sys.setswitchinterval(min(self._usual_interval, SWITCH_INTERVAL))
+
+    def relax(self) -> None:
+        """Give the interpreter its usual pace back."""
+        usual, self._usual_interval = self._usual_interval, None
+        if usual is not None:
+            sys.setswitchinterval(usual)
 
     def wake(self) -> None:
         """Have the server look into the blocks. Never blocks, never raises."""

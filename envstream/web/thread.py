@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import socket
-import sys
 import threading
 from typing import Any
 
@@ -15,11 +14,6 @@ from envstream.links.channel import Channel
 from envstream.links.worker import Address, Worker
 from envstream.web.server import run
 
-# A thread that waits for the interpreter asks for it only after a whole interval without a release. Envs
-# release it for a moment all the time (NumPy's generators do, at every reset), and at Python's 5 ms the
-# server's thread would starve for seconds: it would be woken, find it taken again, and begin to wait anew.
-SWITCH_INTERVAL = 50e-6  # Seconds.
-
 
 class ThreadWorker(Worker):
     """Runs the server in a daemon thread. Blocks are handed over as they are, under a number."""
@@ -28,8 +22,7 @@ class ThreadWorker(Worker):
 
     def launch(self) -> None:
         """Start the server without waiting for it."""
-        self._usual_interval = sys.getswitchinterval()
-        sys.setswitchinterval(min(self._usual_interval, SWITCH_INTERVAL))
+        self.hasten()
         self._blocks: dict[int, Block] = {}
         ours, theirs = socket.socketpair()
         threading.Thread(
@@ -41,7 +34,7 @@ class ThreadWorker(Worker):
     def stop(self) -> None:
         """End the server, and give the interpreter its usual pace back."""
         super().stop()
-        sys.setswitchinterval(self._usual_interval)
+        self.relax()
 
     def handles(self, channel: Channel) -> tuple[dict[str, Any], list[int]]:
         number = next(self._numbers)
