@@ -58,17 +58,21 @@ class Sidecar(Worker):
         return fields, [] if descriptor is None else [descriptor]
 
     def _supervise(self) -> None:
+        try:
+            self._keep_running()
+        finally:
+            self.relax()
+
+    def _keep_running(self) -> None:
         pause, failures, ever_up = _FIRST_PAUSE, 0, False
         while True:
             began = time.monotonic()
             up, reason = self._live_once()
             if self.stopped():
-                self.relax()
                 return
             ever_up = ever_up or up
             failures = 0 if up else failures + 1
             if not ever_up and (failures >= _TRIES or reason.startswith("fatal: ")):
-                self.relax()
                 self.gave_up(reason.removeprefix("fatal: "))
                 return
             if up:

@@ -61,7 +61,8 @@ class Worker(ABC):
         self._line: socket.socket | None = None
         # Protects the list of channels and which line is the current one. `step()` never takes it:
         # a wake-up uses whatever line stands in the attribute.
-        self._lock = threading.Lock()
+        # Reentrant, because an env that is collected as garbage in the midst of it ends its stream.
+        self._lock = threading.RLock()
 
     def hasten(self) -> None:
         """Have threads of this process that wait for the interpreter get it soon; see `SWITCH_INTERVAL`."""

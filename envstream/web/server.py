@@ -106,7 +106,7 @@ class Server:
         try:
             listener = await bind_patiently(settings.videoStreamHost, start["port"])
         except AddressError as error:
-            control.send(self._line, {"op": "failed", "message": str(error)})
+            self._reply({"op": "failed", "message": str(error)})
             return
         hub.port = listener.getsockname()[1]
         scheme = "https" if settings.videoStreamTlsCert else "http"

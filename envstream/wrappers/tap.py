@@ -114,7 +114,8 @@ class Tap:
             self.warn(f"ending the stream failed with {type(error).__name__}: {error}")
 
     def forget(self) -> None:
-        """This process is a fork: the stream is the parent's."""
+        """This process is a fork: the stream is the parent's, also when the copy of the env is dropped."""
+        self._ending.detach()
         self._reset()
         self._broken = True
 
