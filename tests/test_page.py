@@ -253,12 +253,12 @@ def test_two_streams_are_tiles_of_which_one_is_big(open_page: Callable[..., Page
     extra = """
     other = StreamingWrapper(gym.make("MountainCar-v0", render_mode="rgb_array"), videoStreamPort=0)
     other.reset(seed=2)
-    first = env.step
+    first = env
     def both(action):
-        if first(action)[2]:
-            env.reset()
+        if first.step(action)[2]:
+            first.reset()
         return other.step(0)
-    env = type("Both", (), dict(step=staticmethod(both), reset=other.reset, action_space=env.action_space))
+    env = type("Both", (), dict(step=staticmethod(both), reset=other.reset, action_space=first.action_space))
     """
     with training(extra) as trainer:
         page = open_page(trainer.url)
