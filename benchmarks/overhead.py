@@ -5,7 +5,8 @@ Three parts (`--part` picks some):
            Bar: at most 150 ns a step, and `render()` never called.
   viewers  CartPole-v1, random actions, full speed, with 0, 1 and 16 viewers. Steps/s as a share of (i) a bare
            loop and (ii) a bare loop that renders at 30 Hz and throws the picture away. Bar: the process
-           worker keeps at least 97 % of (ii). Beside it: the thread worker, a Flask thread as in the usual
+           worker keeps at least 97 % of (ii). Beside it: loop (ii) around a `gymnasium.Wrapper` that does
+           nothing, which is the most that any wrapper can keep; the thread worker, a Flask thread as in the usual
            blog post, PyPI's mjpeg-streamer, vidgear's WebGear, and Gymnasium's RecordVideo (speed only).
            CartPole lets other threads in at every reset (numpy's generator gives up the interpreter), which
            spares servers in threads much waiting; `--env busy` is a pure-Python env that does not.
@@ -61,6 +62,7 @@ PACKAGES = {
 
 BARE = Contender("bare", "bare")
 RENDER = Contender("bare, render at 30 Hz", "render")
+EMPTY = Contender("empty wrapper, render at 30 Hz", "empty-render")
 PROCESS = Contender("envstream process", "envstream")
 THREAD = Contender("envstream thread", "envstream", {"videoStreamWorker": "thread"})
 FLASK = Contender("Flask MJPEG thread", "flask")
@@ -137,7 +139,7 @@ def idle(args: argparse.Namespace) -> tuple[list[Row], list[Bar]]:
 
 def field(args: argparse.Namespace) -> list[Contender]:
     """Everybody who takes part, baselines first; the rivals under a Python of their own have their own."""
-    ours = [BARE, RENDER, PROCESS, THREAD, FLASK]
+    ours = [BARE, RENDER, EMPTY, PROCESS, THREAD, FLASK]
     if args.quick:
         return ours
     python = args.rivals_python
@@ -154,7 +156,7 @@ def baseline(contender: Contender, like: Contender) -> str:
 
 def watched(contender: Contender) -> bool:
     """Whether viewers can come: the baselines and the recorder serve nobody."""
-    return contender.kind not in ("bare", "render", "record-video")
+    return contender.kind not in ("bare", "render", "empty-render", "record-video")
 
 
 def block(contenders: Sequence[Contender], viewers: int, turn: Slice, missing: set[str]) -> dict[str, Row]:

@@ -71,6 +71,8 @@ def enter(args: argparse.Namespace, env: Any, folder: str) -> tuple[Any, Publish
         return env, None, {}
     if args.contender == "render":
         return env, env.render, {}
+    if args.contender == "empty-render":
+        return gym.Wrapper(env), env.render, {}
     if args.contender == "record-video":
         from rivals import record_video
 

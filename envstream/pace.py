@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections import deque
 
 LONGEST_PAUSE_FOR_ONE = 2.0  # Seconds without a picture for the sake of one that was unusually slow.
+# A long render takes more than its own time: it leaves the caches full of its data, and training steps
+# slower after it. Measured with a software renderer: a tenth of 40 ms; the rest is on the safe side.
+QUICK = 0.005  # Seconds that a capture may take without leaving anything to speak of behind.
+AFTERMATH = 0.2  # What is charged for what it leaves behind, as a share of what it took beyond that.
 
 
 class Pace:
@@ -40,8 +44,8 @@ class Pace:
         # One capture that was held up, on a busy machine, must not freeze the page for twenty times as
         # long: what exceeds the usual is owed, and paid off with the next ones. As each pays at least the
         # smoothed cost, never more than a few captures are owed.
-        usual = max(self._cost, LONGEST_PAUSE_FOR_ONE * self.max_overhead)
-        self._owed += cost
+        usual = max(_charged(self._cost), LONGEST_PAUSE_FOR_ONE * self.max_overhead)
+        self._owed += _charged(cost)
         charge = min(self._owed, usual)
         self._owed -= charge
         # Cost not yet paid for stays due: several captures in a row cannot share one pause.
@@ -55,13 +59,18 @@ class Pace:
     @property
     def budget_fps(self) -> float | None:
         """Pictures a second that the budget allows at the present cost; None before the first capture."""
-        return None if not self._cost else self.max_overhead / self._cost
+        return None if not self._cost else self.max_overhead / _charged(self._cost)
 
     @property
     def limited(self) -> bool:
         """Whether the budget, not `fps`, sets the rate."""
         budget = self.budget_fps
         return budget is not None and budget < self.fps
+
+
+def _charged(cost: float) -> float:
+    """What a capture of `cost` seconds is charged with: that, and what it leaves behind."""
+    return cost + AFTERMATH * max(0.0, cost - QUICK)
 
 
 class Rate:

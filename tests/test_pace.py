@@ -72,7 +72,7 @@ def test_one_capture_that_was_held_up_does_not_freeze_the_page_and_is_paid_off()
     run(pace, [(0.002, 0.0)] * 50)
     before = pace.next_at
     run(pace, [(0.6, 0.0)], before)
-    assert pace.next_at - before <= 2.0 / 0.05 * 0.07
+    assert pace.next_at - before <= 3.0
     began = run(pace, [(0.002, 0.0)] * 400, pace.next_at)
     assert began[-1] - before >= 0.6 / 0.05
 
@@ -92,17 +92,24 @@ def test_a_late_capture_does_not_shift_the_beat() -> None:
     assert pace.next_at == pytest.approx(0.25)
 
 
-def test_a_capture_of_50_ms_within_5_percent_is_followed_by_a_second_of_rest() -> None:
+def test_a_quick_capture_is_charged_with_what_it_took() -> None:
     pace = Pace(30, 0.05)
     pace.asked(10.0)
-    pace.captured(10.05, 0.05)
-    assert pace.next_at == pytest.approx(11.0)
+    pace.captured(10.004, 0.004)
+    assert pace.next_at == pytest.approx(10.08)
+
+
+def test_a_long_capture_is_charged_with_what_it_leaves_behind_as_well() -> None:
+    pace = Pace(30, 0.05)
+    pace.asked(10.0)
+    pace.captured(10.055, 0.055)
+    assert pace.next_at == pytest.approx(10.0 + (0.055 + 0.01) / 0.05)
 
 
 def test_the_budget_is_what_limits_an_expensive_render() -> None:
     pace = Pace(30, 0.05)
-    pace.captured(1.0, 0.04)
-    assert pace.budget_fps == pytest.approx(1.25)
+    pace.captured(1.0, 0.0425)
+    assert pace.budget_fps == pytest.approx(1.0)
     assert pace.limited
 
 

@@ -104,14 +104,14 @@ def test_the_first_capture_is_on_the_house(stream: Stream, frame: MakeFrame) -> 
 
 def test_every_further_capture_is_paid_for_out_of_the_budget(stream: Stream, frame: MakeFrame) -> None:
     stream.put(frame(1, cost=5.0), 10.0)
-    stream.put(frame(2, cost=0.05), 20.0)
-    assert stream.pace.next_at == pytest.approx(19.95 + 1.0)
+    stream.put(frame(2, cost=0.004), 20.0)
+    assert stream.pace.next_at == pytest.approx(19.996 + 0.08)
 
 
 def test_a_capture_without_a_picture_is_paid_for_as_well(stream: Stream, frame: MakeFrame) -> None:
     stream.put(frame(1), 10.0)
-    stream.spent(20.0, 0.05)
-    assert stream.pace.next_at == pytest.approx(19.95 + 1.0)
+    stream.spent(20.0, 0.004)
+    assert stream.pace.next_at == pytest.approx(19.996 + 0.08)
 
 
 def test_captures_with_and_without_a_picture_count_as_overhead(stream: Stream, frame: MakeFrame) -> None:
@@ -190,11 +190,11 @@ def test_the_status_says_how_long_a_picture_has_been_waited_for(stream: Stream) 
 
 def test_the_status_says_when_the_budget_sets_the_rate(stream: Stream, frame: MakeFrame) -> None:
     stream.put(frame(1), 10.0)
-    stream.put(frame(2, cost=0.05), 20.0)
+    stream.put(frame(2, cost=0.0425), 20.0)
     assert stream.status(20.0)["limit"] == {
         "by": "budget",
         "share": 0.05,
-        "renderMs": 50.0,
+        "renderMs": 42.5,
         "fps": 1.0,
     }
 
