@@ -54,3 +54,23 @@ class WorkerError(EnvstreamError, RuntimeError):
 
 class MessageError(EnvstreamError, ValueError):
     """A viewer sent a message that is no message. Its connection ends; nobody else notices."""
+
+
+class AssemblyError(EnvstreamError, ValueError):
+    """The source of a Game Boy program has a line that cannot be meant. Names the line."""
+
+
+class CartridgeError(SettingError):
+    """What was given as a Game Boy ROM cannot be played."""
+
+    @classmethod
+    def at(cls, path: object, came: str) -> CartridgeError:
+        return cls(f"rom={str(path)!r}: expected the file of a Game Boy ROM, usually .gb or .gbc; {came}")
+
+
+class StreamerError(EnvstreamError, RuntimeError):
+    """A streamer of an emulator cannot give what it was asked for."""
+
+    @classmethod
+    def not_started(cls, what: str) -> StreamerError:
+        return cls(f"{what} needs a stream that runs; call start_streaming() first")
