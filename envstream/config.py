@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import re
 from collections.abc import Mapping
@@ -86,7 +87,7 @@ class StreamConfig:
     videoStreamCodec: str = _key(
         "auto", checks.choice("auto", "jpeg", "h264"), "picture codec on sockets", planned=True
     )
-    videoStreamEnvs: Any = _key([0], checks.envs, "sub-envs of a vector env that can be shown", planned=True)
+    videoStreamEnvs: Any = _key([0], checks.envs, "sub-envs of a vector env that can be shown, or all")
     videoStreamOverlay: bool = _key(
         False, checks.boolean, "burn the status line into the pixels", planned=True
     )
@@ -148,6 +149,18 @@ class StreamConfig:
         """Scale, fps cap and JPEG quality that `videoStreamQuality` stands for."""
         quality = self.videoStreamQuality
         return PRESETS[quality] if isinstance(quality, str) else Preset(1, self.videoFps, quality)
+
+    def with_quality(self, quality: int | str) -> StreamConfig:
+        """The same settings at another quality.
+
+        Raises:
+            SettingError: for what is neither a JPEG quality nor a preset.
+        """
+        checked = KEYS["videoStreamQuality"].metadata["check"]("videoStreamQuality", quality)
+        # Copied, not made anew: the other settings were checked, and a file among them may be gone since.
+        other = copy.copy(self)
+        object.__setattr__(other, "videoStreamQuality", checked)
+        return other
 
     @property
     def capture_fps(self) -> float:

@@ -9,7 +9,8 @@ from typing import Any
 
 from envstream.config import StreamConfig
 from envstream.encoder import encoding_pool
-from envstream.stream import Stream
+from envstream.pace import Budget
+from envstream.stream import Place, Stream
 
 MOST_ENDED = 32  # Streams that have ended and can still be looked at.
 
@@ -28,13 +29,20 @@ class Hub:
         self.viewers = 0
         self.refused = 0
 
-    def open(self, name: str, title: str, config: StreamConfig) -> Stream:
+    def open(
+        self,
+        name: str,
+        title: str,
+        config: StreamConfig,
+        budget: Budget | None = None,
+        place: Place | None = None,
+    ) -> Stream:
         """A new stream called `name`; an ended one of that name is replaced."""
         ended = [known for known, stream in self.streams.items() if stream.ended]
         for old in ended[: max(0, len(ended) - MOST_ENDED)]:
             del self.streams[old]
         self.streams.pop(name, None)  # A stream begun anew stands last.
-        stream = self.streams[name] = Stream(name, title, config, self.pool)
+        stream = self.streams[name] = Stream(name, title, config, self.pool, budget, place)
         return stream
 
     def find(self, name: str | None) -> Stream | None:

@@ -10,7 +10,7 @@ import secrets
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -84,8 +84,14 @@ class Outlet:
             worker = Sidecar(self._start, self._came_up, self._fall_back)
         return worker
 
-    def open(self, title: str, settings: Mapping[str, Any], config: StreamConfig) -> Channel:
-        """A channel for one env. Returns at once; the server comes up meanwhile."""
+    def open(
+        self,
+        title: str,
+        settings: Mapping[str, Any],
+        config: StreamConfig,
+        envs: Sequence[int] | None = None,
+    ) -> Channel:
+        """A channel for an env, or for `envs` of a vector env. The server comes up meanwhile."""
         with _lock:
             try:
                 block = Block.create(config.max_pixels, shared=isinstance(self._worker, Sidecar))
@@ -94,7 +100,7 @@ class Outlet:
                     raise
                 self._fall_back(str(error))
                 block = Block.create(config.max_pixels, shared=False)
-            channel = Channel(self._free_name(title), title, settings, block, self.wake)
+            channel = Channel(self._free_name(title), title, settings, block, self.wake, envs)
             first = not self._channels
             self._channels.append(channel)
             if first:
@@ -120,6 +126,10 @@ class Outlet:
     def note(self, channel: Channel, message: str, *, lasting: bool = False) -> None:
         """Show a sentence about a channel on the page: until its next frame, or lasting; "" = none."""
         self._worker.note(channel, message, lasting=lasting)
+
+    def choose(self, channel: Channel, quality: int | str) -> None:
+        """Another quality for what a channel shows, now and after a restart of the server."""
+        self._worker.choose(channel, quality)
 
     def wake(self) -> None:
         """Have the server look into the blocks. Never blocks, never raises."""

@@ -11,36 +11,24 @@ QUICK = 0.005  # Seconds that a capture may take without leaving anything to spe
 AFTERMATH = 0.2  # What is charged for what it leaves behind, as a share of what it took beyond that.
 
 
-class Pace:
-    """Says when the next capture may be asked for. Pure: time is passed in, in seconds.
+class Budget:
+    """A share of one trainer's wall time, for all captures of all its streams together. Pure.
 
-    Two rules hold together: at most `fps` captures a second, and captures take at most the share
-    `max_overhead` of wall time, whatever one costs.
+    Args:
+        max_overhead: the share, from 0 to 1.
     """
 
-    def __init__(self, fps: float, max_overhead: float) -> None:
-        self.fps = fps
+    def __init__(self, max_overhead: float) -> None:
         self.max_overhead = max_overhead
-        self._tick = float("-inf")
-        self._paid_until = float("-inf")
+        self.paid_until = float("-inf")
+        self.sharers: set[Pace] = set()
         self._owed = 0.0
         self._cost: float | None = None
-
-    @property
-    def next_at(self) -> float:
-        """The earliest moment at which a capture may be asked for."""
-        return max(self._tick, self._paid_until)
-
-    def asked(self, now: float) -> None:
-        """A capture was asked for. Keeps the beat: a late tick does not shift the ones after it."""
-        period = 1.0 / self.fps
-        # Half a period at least lies between two ticks, so that catching up is never a burst.
-        self._tick = max(self._tick + period, now + period / 2)
 
     def captured(self, now: float, cost: float) -> None:
         """A capture ended at `now` and took `cost` seconds from the trainer."""
         started = now - cost
-        self._cost = cost if self._cost is None else 0.8 * self._cost + 0.2 * cost
+        self._cost = smoothed(self._cost, cost)
         # One capture that was held up, on a busy machine, must not freeze the page for twenty times as
         # long: what exceeds the usual is owed, and paid off with the next ones. As each pays at least the
         # smoothed cost, never more than a few captures are owed.
@@ -49,7 +37,47 @@ class Pace:
         charge = min(self._owed, usual)
         self._owed -= charge
         # Cost not yet paid for stays due: several captures in a row cannot share one pause.
-        self._paid_until = max(self._paid_until, started) + charge / self.max_overhead
+        self.paid_until = max(self.paid_until, started) + charge / self.max_overhead
+
+    def fps(self, cost: float) -> float:
+        """Pictures a second that it allows to each stream that shares it, where one takes `cost` seconds."""
+        return self.max_overhead / _charged(cost) / max(1, len(self.sharers))
+
+
+class Pace:
+    """Says when the next capture of one stream may be asked for. Pure: time is passed in, in seconds.
+
+    Two rules hold together: at most `fps` captures a second, and captures take at most the budget's share
+    of wall time, whatever one costs.
+    """
+
+    def __init__(self, fps: float, budget: Budget) -> None:
+        self.fps = fps
+        self.budget = budget
+        self._tick = float("-inf")
+        self._cost: float | None = None
+        self._held = 0.0  # How often of late the budget, and not the rate, set the moment.
+
+    @property
+    def next_at(self) -> float:
+        """The earliest moment at which a capture may be asked for."""
+        return max(self._tick, self.budget.paid_until)
+
+    def share(self, wanted: bool) -> None:
+        """Whether this stream's pictures are wanted, so that it shares the budget."""
+        (self.budget.sharers.add if wanted else self.budget.sharers.discard)(self)
+
+    def asked(self, now: float) -> None:
+        """A capture was asked for. Keeps the beat: a late tick does not shift the ones after it."""
+        self._held = smoothed(self._held, float(self.budget.paid_until > self._tick))
+        period = 1.0 / self.fps
+        # Half a period at least lies between two ticks, so that catching up is never a burst.
+        self._tick = max(self._tick + period, now + period / 2)
+
+    def captured(self, now: float, cost: float) -> None:
+        """A capture ended at `now` and took `cost` seconds from the trainer."""
+        self._cost = smoothed(self._cost, cost)
+        self.budget.captured(now, cost)
 
     @property
     def cost(self) -> float | None:
@@ -59,13 +87,20 @@ class Pace:
     @property
     def budget_fps(self) -> float | None:
         """Pictures a second that the budget allows at the present cost; None before the first capture."""
-        return None if not self._cost else self.max_overhead / _charged(self._cost)
+        return None if not self._cost else self.budget.fps(self._cost)
 
     @property
     def limited(self) -> bool:
         """Whether the budget, not `fps`, sets the rate."""
+        if len(self.budget.sharers) > 1:  # They want pictures at rates of their own: no sum says who waits.
+            return self._held > 0.5
         budget = self.budget_fps
         return budget is not None and budget < self.fps
+
+
+def smoothed(before: float | None, value: float) -> float:
+    """A running mean that follows a change within a few values."""
+    return value if before is None else 0.8 * before + 0.2 * value
 
 
 def _charged(cost: float) -> float:

@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from envstream.buffer import FrameBuffer
-from envstream.config import StreamConfig
+from envstream.config import PRESETS, StreamConfig
 from envstream.encoder import Encoder, Picture
 from envstream.frame import Frame
-from envstream.pace import Pace, Rate
+from envstream.pace import Budget, Pace, Rate
+from envstream.performance import performance
 
 STALLED_AFTER = 1.0  # Seconds a picture may be waited for before the page says that the learner is busy.
 
@@ -28,17 +29,40 @@ class Episode(NamedTuple):
     total: float
 
 
-class Stream:
-    """What one env shows. Lives on the server's side; the trainer's side sees only the `due` byte."""
+class Place(NamedTuple):
+    """Where a stream stands among those of one vector env."""
 
-    def __init__(self, name: str, title: str, config: StreamConfig, pool: ThreadPoolExecutor) -> None:
+    group: str
+    env: int
+
+
+class Stream:
+    """What one env shows. Lives on the server's side; the trainer's side sees only the `due` byte.
+
+    Args:
+        budget: the share of the trainer's time that is there for captures; its streams have it in common.
+        place: where the stream stands in a vector env.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        config: StreamConfig,
+        pool: ThreadPoolExecutor,
+        budget: Budget | None = None,
+        place: Place | None = None,
+    ) -> None:
         self.name = name
+        self.place = place
         self.title = title
         self.config = config
         self.buffer = FrameBuffer(config.videoStreamBufferSize)
-        self.encoder = Encoder(name, config.videoStreamCacheSize, pool, config.max_pixels)
-        self.pace = Pace(config.capture_fps, config.videoStreamMaxOverhead)
+        self.encoder = Encoder(name, config.videoStreamCacheSize, pool, config.max_pixels, config.preset)
+        self.pace = Pace(config.capture_fps, budget or Budget(config.videoStreamMaxOverhead))
         self.due: MutableSequence[int] | memoryview = bytearray(1)
+        self.bell: MutableSequence[int] | memoryview = self.due
         self.episodes: deque[Episode] = deque(maxlen=1000)
         self.episodes_seen = 0
         self.message: str | None = None
@@ -50,6 +74,7 @@ class Stream:
         self.failures = 0
         self._shown_up_to = 0
         self._captures = Rate()
+        self._costs: deque[float] = deque(maxlen=100)
         self._served = Rate()
         self._steps: deque[tuple[float, int]] = deque(maxlen=64)
         self._asked_at: float | None = None
@@ -62,6 +87,7 @@ class Stream:
         if not self._message_lasts:
             self.message = None
         self._captures.add(now)
+        self._costs.append(frame.cost)
         self.spent(now, frame.cost)
         self.buffer.put(frame)
 
@@ -69,6 +95,21 @@ class Stream:
         """Show a sentence about a problem: until the next frame, or lasting; an empty one takes it back."""
         self.message = message or None
         self._message_lasts = lasting
+
+    @property
+    def quality(self) -> int | str:
+        """The quality in force: a JPEG quality, or the name of a preset."""
+        return self.config.videoStreamQuality
+
+    def choose(self, quality: int | str) -> None:
+        """Another quality from now on: rate of captures, JPEG quality and enlargement. From any thread.
+
+        Raises:
+            SettingError: for what is neither a JPEG quality nor a preset.
+        """
+        self.config = self.config.with_quality(quality)
+        self.pace.fps = self.config.capture_fps
+        self.encoder.choose(self.config.preset)
 
     def missed(self, failures: int) -> None:
         """So many captures gave no picture so far: the one asked for will not come."""
@@ -95,11 +136,17 @@ class Stream:
         if not self._steps or now - self._steps[-1][0] >= 0.1:
             self._steps.append((now, total))
 
+    def watched(self, viewers: int) -> None:
+        """So many watch it now."""
+        self.viewers = viewers
+        self.pace.share(viewers > 0)
+
     def ask(self, now: float) -> None:
         """Have the trainer take a picture at its next step."""
         self._asked_at = now
         self.pace.asked(now)
         self.due[0] = 1
+        self.bell[0] = 1  # What `step()` looks at, where several streams come from one env.
 
     @property
     def asked(self) -> bool:
@@ -115,7 +162,8 @@ class Stream:
         """The run closed this stream, or the trainer is gone."""
         self.ended = True
         self._asked_at = None
-        self.due = bytearray(1)  # Lets go of the trainer's memory.
+        self.due = self.bell = bytearray(1)  # Lets go of the trainer's memory.
+        self.pace.share(False)
 
     def shown(self, picture: Picture, now: float) -> None:
         """A picture was handed to a viewer."""
@@ -147,6 +195,14 @@ class Stream:
         waited = now - self._asked_at if self._asked_at is not None else 0.0
         return "stalled" if waited > STALLED_AFTER else "live"
 
+    def mark(self) -> tuple[object, ...]:
+        """Changes when there is news to tell of this stream."""
+        frame = self.buffer.newest()
+        # Sub-envs step together: what each of thousands that nobody looks at has done is no news.
+        steps = None if self.place or not self._steps else self._steps[-1]
+        number = frame.number if frame else None
+        return (self.ended, self.message, number, self.viewers, self.failures, steps)
+
     def status(self, now: float | None = None) -> dict[str, Any]:
         """What the page is told about this stream."""
         now = time.monotonic() if now is None else now
@@ -156,13 +212,17 @@ class Stream:
         return {
             "name": self.name,
             "title": self.title,
+            "group": self.place.group if self.place else None,
+            "env": self.place.env if self.place else None,
             "state": self.state(now),
             "message": self.message,
             "width": frame.width if frame else None,
             "height": frame.height if frame else None,
             "fps": round(self._captures.at(now), 2),
             "targetFps": self.pace.fps,
-            "limit": self._limit(),
+            "quality": self.quality,
+            "qualities": list(PRESETS),
+            "limit": self._limit(now),
             "viewers": self.viewers,
             "episode": info.get("episode"),
             "step": info.get("step"),
@@ -174,6 +234,19 @@ class Stream:
             "waiting": waiting,
             "frameNumber": frame.number if frame else None,
         }
+
+    def performance(self) -> dict[str, Any]:
+        """What its pictures cost, and how many were shown; see `performance.performance`."""
+        frame, costs = self.buffer.newest(), list(self._costs)
+        return performance(
+            frame.info.get("method") if frame else None,
+            sum(costs) / len(costs) if costs else None,
+            self.encoder.latency,
+            self.buffer.received,
+            self.frames_shown,
+            self.config.preset,
+            self.pace.fps,
+        )
 
     def counts(self, now: float | None = None) -> dict[str, Any]:
         """Counters for `/stats`."""
@@ -195,13 +268,14 @@ class Stream:
             "episodes": self.episodes_seen,
         }
 
-    def _limit(self) -> dict[str, Any] | None:
+    def _limit(self, now: float) -> dict[str, Any] | None:
         pace = self.pace
         if not pace.limited or pace.cost is None or pace.budget_fps is None:
             return None
         return {
             "by": "budget",
-            "share": pace.max_overhead,
+            "share": pace.budget.max_overhead,
             "renderMs": round(pace.cost * 1000, 2),
-            "fps": round(pace.budget_fps, 2),
+            # Shared, it allows what comes: the others take what they need of it.
+            "fps": round(self._captures.at(now) if len(pace.budget.sharers) > 1 else pace.budget_fps, 2),
         }

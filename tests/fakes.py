@@ -8,8 +8,9 @@ import gymnasium as gym
 import numpy as np
 
 from envstream import outlet
-from envstream.links.block import Block, Reader
+from envstream.links.block import Block
 from envstream.links.channel import Channel
+from envstream.links.ends import Reader
 
 
 class QuietOutlet:
@@ -22,9 +23,9 @@ class QuietOutlet:
         self.closed: list[Channel] = []
         self.url = "http://127.0.0.1:8080/"
 
-    def open(self, title: str, settings: dict[str, Any], config: Any) -> Channel:
+    def open(self, title: str, settings: dict[str, Any], config: Any, envs: Any = None) -> Channel:
         block = Block.create(1_000_000, shared=False)
-        channel = Channel(title, title, settings, block, lambda: None)
+        channel = Channel(title, title, settings, block, lambda: None, envs)
         self.channels.append(channel)
         self.readers.append(Reader(block))
         return channel
@@ -41,8 +42,10 @@ class QuietOutlet:
 
     # What a test says and sees.
 
-    def ask(self) -> None:
-        """Have the newest channel's env asked for a picture."""
+    def ask(self, part: int = 0) -> None:
+        """Have the newest channel's env, or a part of a vector env, asked for a picture."""
+        parts = len(self.channels[-1].envs or [0])
+        self.readers[-1].demand(part, parts)[0] = 1
         self.readers[-1].due[0] = 1
 
     def pictures(self) -> list[Any]:
@@ -50,6 +53,10 @@ class QuietOutlet:
         return list(self.readers[-1].captures())
 
     def episodes(self) -> list[tuple[int, int, float]]:
+        return [(number, steps, total) for number, steps, total, _ in self.readers[-1].episodes()]
+
+    def episodes_of_parts(self) -> list[tuple[int, int, float, int]]:
+        """The episodes that ended since the last look, with the part of the vector env."""
         return self.readers[-1].episodes()
 
 

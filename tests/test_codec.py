@@ -94,3 +94,32 @@ def test_a_picture_too_wide_is_fitted_in_proportion(width: int) -> None:
 
 def test_a_very_wide_picture_keeps_at_least_one_row() -> None:
     assert codec.fit(np.zeros((1, 60, 3), np.uint8), 16).shape == (1, 16, 3)
+
+
+# --- pictures that are best kept without loss -----------------------------------------------------------
+
+
+def tiles(height: int = 144, width: int = 160, colours: int = 4) -> np.ndarray:
+    """A picture of plain tiles of 16 pixels, in a few shades."""
+    y, x = np.mgrid[:height, :width] // 16
+    shades = np.linspace(0, 255, colours, dtype=np.uint8)
+    return np.repeat(shades[(7 * y + 3 * x) % colours][..., np.newaxis], 3, axis=2)
+
+
+@pytest.mark.parametrize("colours", [1, 2, 4, 56])
+def test_a_small_picture_of_few_colours_is_pixel_art(colours: int) -> None:
+    assert codec.is_pixel_art(tiles(colours=colours))
+
+
+def test_photographs_and_large_drawings_are_not() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (144, 160, 3), np.uint8)
+    assert not codec.is_pixel_art(noise)
+    assert not codec.is_pixel_art(tiles(400, 600))
+    assert not codec.is_pixel_art(tiles(colours=90))
+
+
+def test_lossless_webp_keeps_every_pixel_in_fewer_bytes_than_a_jpeg() -> None:
+    pixels = tiles()
+    data = codec.encode(pixels, "webp")
+    assert (np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) == pixels).all()
+    assert len(data) < 800 < len(codec.encode(pixels, "jpeg", 75))

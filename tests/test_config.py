@@ -302,3 +302,16 @@ def test_moved_settings_that_do_nothing_yet_are_told() -> None:
 
 def test_the_defaults_promise_nothing_that_does_nothing() -> None:
     assert StreamConfig().without_effect() == []
+
+
+def test_another_quality_leaves_everything_else_as_it_is() -> None:
+    before = StreamConfig(videoFps=12, videoStreamName="a")
+    after = before.with_quality("low")
+    assert (before.videoStreamQuality, after.videoStreamQuality, after.capture_fps) == (85, "low", 5.0)
+    assert after == dataclasses.replace(before, videoStreamQuality="low")
+
+
+@pytest.mark.parametrize("quality", ["best", 0, 101, None, True, 8.5])
+def test_another_quality_is_checked(quality: Any) -> None:
+    with pytest.raises(SettingError, match="low, medium, high, ultra"):
+        StreamConfig().with_quality(quality)

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import pytest
 
 from envstream import codec
-from envstream.encoder import Encoder, Rung, describe, encoding_pool
+from envstream.config import PRESETS
+from envstream.encoder import COMPARED_EVERY, MOST_RUNGS, Encoder, Rung, Smaller, describe, encoding_pool
 from envstream.frame import Frame
 
 MakeFrame = Callable[..., Frame]
@@ -137,3 +139,82 @@ def test_metadata_is_json_for_browsers_whatever_the_return_is(frame: MakeFrame, 
 
 def test_metadata_takes_what_json_does_not_know_as_text(frame: MakeFrame) -> None:
     assert described(frame(1, level=complex(1, 2)))["level"] == "(1+2j)"
+
+
+# --- without loss, by itself ---------------------------------------------------------------------------
+
+NOISE = np.random.default_rng(0).integers(0, 256, (144, 160, 3), np.uint8)
+TILES = np.repeat((np.indices((144, 160)).sum(0) // 16 % 4 * 85).astype(np.uint8)[..., np.newaxis], 3, axis=2)
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The formats that were compressed to, in order."""
+    formats: list[str] = []
+    encode = codec.encode
+
+    def note(pixels: Any, format: str = "jpeg", quality: int = 85) -> bytes:
+        formats.append(format)
+        return encode(pixels, format, quality)
+
+    monkeypatch.setattr(codec, "encode", note)
+    return formats
+
+
+def test_pixel_art_is_sent_without_loss(encoder: Encoder) -> None:
+    picture = encoder.picture(Frame(TILES, 1, 1.0), Rung("auto")).result()
+    assert (picture.format, picture.mime) == ("webp", "image/webp")
+    assert json.loads(picture.described + "}")["format"] == "webp"
+
+
+def test_a_photograph_is_sent_as_jpeg(encoder: Encoder) -> None:
+    assert encoder.picture(Frame(NOISE, 1, 1.0), Rung("auto")).result().format == "jpeg"
+
+
+def test_a_photograph_never_pays_for_a_lossless_try(tried: list[str]) -> None:
+    smaller = Smaller()
+    assert {smaller.encode(NOISE, 85)[0] for _ in range(100)} == {"jpeg"}
+    assert tried == ["jpeg"] * 100
+
+
+def test_pixel_art_pays_for_a_jpeg_now_and_then_only(tried: list[str]) -> None:
+    smaller = Smaller()
+    assert {smaller.encode(TILES, 85)[0] for _ in range(3 * COMPARED_EVERY)} == {"webp"}
+    assert tried.count("jpeg") == 3
+
+
+def test_a_game_that_becomes_a_photograph_is_noticed_at_once() -> None:
+    smaller = Smaller()
+    assert [smaller.encode(pixels, 85)[0] for pixels in (TILES, NOISE)] == ["webp", "jpeg"]
+
+
+def test_a_photograph_that_becomes_a_game_is_noticed_soon() -> None:
+    smaller = Smaller()
+    smaller.encode(NOISE, 85)
+    assert [smaller.encode(TILES, 85)[0] for _ in range(COMPARED_EVERY)][-1] == "webp"
+
+
+def test_what_is_remembered_is_bounded(encoder: Encoder) -> None:
+    for quality in range(1, 100):
+        encoder.picture(Frame(TILES.copy(), quality, 1.0), Rung("auto", quality)).result()
+    assert len(encoder._smaller) <= MOST_RUNGS
+
+
+# --- the quality of the stream -------------------------------------------------------------------------
+
+
+def test_what_a_rung_leaves_open_is_the_streams_own(encoder: Encoder, frame: MakeFrame) -> None:
+    encoder.choose(PRESETS["ultra"])
+    own = encoder.picture(frame(1), Rung(scale=None)).result()
+    assert (own.width, own.height) == (24, 16)
+    assert own is encoder.picture(frame(1), Rung(quality=92, scale=4)).result()
+
+
+def test_the_time_of_an_encode_is_measured_anew_at_another_quality(
+    encoder: Encoder, frame: MakeFrame
+) -> None:
+    assert encoder.latency is None
+    picture = encoder.picture(frame(1), Rung()).result()
+    assert encoder.latency == picture.encode_seconds
+    encoder.choose(PRESETS["low"])
+    assert encoder.latency is None

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from envstream.errors import SharedMemoryError
 from envstream.frame import Pixels
-from envstream.links.block import EPISODES, SLOTS, Block, Reader, Writer
+from envstream.links.block import EPISODES, MOST_PARTS, SLOTS, Block
+from envstream.links.ends import Reader, Writer
 
 PICTURE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 MAX_PIXELS = 64 * 64
@@ -160,10 +161,10 @@ def test_no_episode_is_lost_while_the_reader_looks_often_enough(bursts: list[int
     writer, reader = ends()
     count = 0
     for burst in bursts:
-        wanted = [(count + n, n, 0.5 * n) for n in range(burst)]
+        wanted = [(count + n, n, 0.5 * n, n % 3) for n in range(burst)]
         count += burst
-        for number, length, total in wanted:
-            writer.episode(number, length, total, 0)
+        for number, length, total, part in wanted:
+            writer.episode(number, length, total, 0, part)
         assert reader.episodes() == wanted
 
 
@@ -171,7 +172,7 @@ def test_of_too_many_episodes_the_newest_are_read() -> None:
     writer, reader = ends()
     for number in range(3 * EPISODES):
         writer.episode(number, 1, 0.0, 0)
-    numbers = [number for number, _, _ in reader.episodes()]
+    numbers = [number for number, *_ in reader.episodes()]
     assert numbers == list(range(3 * EPISODES - len(numbers), 3 * EPISODES))
     assert len(numbers) >= EPISODES - 1
     assert reader.episodes() == []
@@ -181,7 +182,7 @@ def test_of_too_many_episodes_the_newest_are_read() -> None:
 def test_any_return_can_be_noted(total: float) -> None:
     writer, reader = ends()
     writer.episode(1, 2, total, 3)
-    assert reader.episodes() == [(1, 2, total)]
+    assert reader.episodes() == [(1, 2, total, 0)]
 
 
 def test_steps_are_noted_with_episodes_and_alone() -> None:
@@ -294,3 +295,61 @@ def test_no_memory_for_one_picture_is_an_error_and_the_next_one_may_come(
     assert list(reader.captures()) == []
     write(writer, full(2))
     assert [int(capture.pixels[0, 0, 0]) for capture in reader.captures()] == [2]
+
+
+# --- several parts -------------------------------------------------------------------------------------
+
+
+def ask(reader: Reader, part: int, parts: int) -> None:
+    reader.demand(part, parts)[0] = 1
+    reader.due[0] = 1
+
+
+def test_the_parts_that_are_asked_for_are_named_once() -> None:
+    writer, reader = ends()
+    ask(reader, 5, 8)
+    ask(reader, 2, 8)
+    assert writer.due[0] == 1
+    assert sorted(writer.wanted(8)) == [2, 5]
+    assert (writer.wanted(8), writer.due[0]) == ([], 0)
+
+
+def test_no_more_parts_are_named_than_there_is_room_for_and_the_rest_stays_due() -> None:
+    writer, reader = ends()
+    for part in range(8):
+        ask(reader, part, 8)
+    first = writer.wanted(8)
+    assert (len(first), writer.due[0]) == (SLOTS, 1)
+    for part in first:
+        writer.write(PICTURE, 1.0, 0.0, {}, part)
+    assert (writer.wanted(8), writer.due[0]) == ([], 1)
+    assert [capture.part for capture in reader.captures()] == first
+    assert sorted(first + writer.wanted(8)) == list(range(8))
+
+
+def test_a_part_that_is_always_asked_for_does_not_keep_others_waiting() -> None:
+    writer, reader = ends()
+    served = set()
+    for _ in range(8):
+        for part in range(8):
+            ask(reader, part, 8)
+        for part in writer.wanted(8)[:1]:
+            served.add(part)
+            writer.write(PICTURE, 1.0, 0.0, {}, part)
+        list(reader.captures())
+    assert len(served) > 1
+
+
+def test_a_single_part_is_asked_for_with_the_byte_that_step_looks_at() -> None:
+    writer, reader = ends()
+    reader.demand(0, 1)[0] = 1
+    assert writer.due[0] == 1
+
+
+def test_the_most_parts_fit_beside_the_episodes() -> None:
+    writer, reader = ends()
+    for n in range(EPISODES):
+        writer.episode(n, 1, 1.0, n)
+    ask(reader, MOST_PARTS - 1, MOST_PARTS)
+    assert writer.wanted(MOST_PARTS) == [MOST_PARTS - 1]
+    assert [number for number, *_ in reader.episodes()][-1] == EPISODES - 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from envstream.links.block import SLOTS, Block, Reader
+from envstream.links.block import SLOTS, Block
 from envstream.links.channel import Channel
+from envstream.links.ends import Reader
 
 PICTURE = np.zeros((4, 6, 3), np.uint8)
 
@@ -60,7 +61,7 @@ def test_a_capture_that_failed_is_counted_and_paid_for(line: Line) -> None:
 def test_an_episode_is_noted_without_waking_anybody(line: Line) -> None:
     line.channel.episode(1, 2, 3.0, 40)
     assert line.seen == []
-    assert (line.reader.episodes(), line.reader.total_steps) == ([(1, 2, 3.0)], 40)
+    assert (line.reader.episodes(), line.reader.total_steps) == ([(1, 2, 3.0, 0)], 40)
 
 
 def test_the_end_is_told(line: Line) -> None:

@@ -11,7 +11,8 @@ import pytest
 from envstream.config import StreamConfig
 from envstream.errors import SettingError
 from envstream.hub import Hub
-from envstream.links.block import Block, Writer
+from envstream.links.block import Block
+from envstream.links.ends import Writer
 from envstream.links.intake import Intake
 from envstream.stream import Stream
 
@@ -166,4 +167,79 @@ def test_a_sentence_of_the_trainer_is_shown(server: Server) -> None:
 
 def test_a_sentence_about_an_unknown_stream_is_dropped(server: Server) -> None:
     server.intake.note({"name": "env", "message": "hello"})
+    assert not server.hub.streams
+
+
+# --- vector envs ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def several(server: Server) -> Writer:
+    """Sub-envs 0, 3 and 7 of a vector env."""
+    block = Block.create(1000, shared=False)
+    message = {"name": "Cart", "title": "CartPole-v1", "settings": {}, "envs": [0, 3, 7]}
+    server.intake.open(message, block)
+    return Writer(block)
+
+
+def test_each_sub_env_that_can_be_shown_is_a_stream(server: Server, several: Writer) -> None:
+    told = [server.hub.streams[name].status(0.0) for name in ("Cart/0", "Cart/3", "Cart/7")]
+    assert [(one["title"], one["group"], one["env"]) for one in told] == [
+        ("CartPole-v1", "Cart", 0),
+        ("CartPole-v1", "Cart", 3),
+        ("CartPole-v1", "Cart", 7),
+    ]
+
+
+def test_asking_one_sub_env_asks_no_other(server: Server, several: Writer) -> None:
+    server.hub.streams["Cart/3"].ask(1.0)
+    assert several.due[0] == 1
+    assert several.wanted(3) == [1]
+
+
+def test_a_picture_comes_to_the_stream_of_its_sub_env(server: Server, several: Writer) -> None:
+    several.write(np.zeros((4, 6, 3), np.uint8), 1.0, 0.0, {}, 2)
+    server.calls.clear()
+    server.intake.look()
+    assert server.calls == ["arrived Cart/7"]
+    assert server.hub.streams["Cart/0"].buffer.newest() is None
+
+
+def test_an_episode_comes_to_the_stream_of_its_sub_env(server: Server, several: Writer) -> None:
+    several.episode(4, 20, 9.5, 100, 1)
+    server.intake.look()
+    assert list(server.hub.streams["Cart/3"].episodes) == [(4, 20, 9.5)]
+    assert not server.hub.streams["Cart/0"].episodes
+
+
+def test_a_closed_vector_env_ends_all_its_streams(server: Server, several: Writer) -> None:
+    several.close()
+    server.intake.look()
+    assert all(stream.ended for stream in server.hub.streams.values())
+
+
+def test_a_sentence_about_a_vector_env_stands_at_all_its_streams(server: Server, several: Writer) -> None:
+    server.intake.note({"name": "Cart", "message": "the pictures are black"})
+    assert {stream.message for stream in server.hub.streams.values()} == {"the pictures are black"}
+
+
+def test_all_streams_of_a_trainer_share_its_budget(server: Server, several: Writer) -> None:
+    server.announce("other")
+    budgets = {id(stream.pace.budget) for stream in server.hub.streams.values()}
+    assert len(budgets) == 1
+
+
+def test_a_trainer_chooses_another_quality(server: Server) -> None:
+    server.announce()
+    server.intake.choose({"op": "quality", "name": "env", "quality": "low"})
+    assert (server.stream.quality, server.calls) == ("low", ["changed"])
+
+
+def test_a_quality_for_an_unknown_stream_is_dropped(server: Server) -> None:
+    server.intake.choose({"op": "quality", "name": "env", "quality": "low"})
     assert server.calls == []
+
+
+def test_a_quality_for_a_vector_env_is_that_of_all_its_streams(server: Server, several: Writer) -> None:
+    server.intake.choose({"op": "quality", "name": "Cart", "quality": "low"})
+    assert {stream.quality for stream in server.hub.streams.values()} == {"low"}

@@ -100,7 +100,7 @@ def test_an_announcement_says_all_that_the_server_needs(worker: PlainWorker, pee
     worker.add(channel("a", videoFps=20))
     assert peers[0].messages() == [
         START,
-        {"op": "open", "name": "a", "title": "A", "settings": {"videoFps": 20}, "block": "a"},
+        {"op": "open", "name": "a", "title": "A", "settings": {"videoFps": 20}, "envs": None, "block": "a"},
     ]
 
 
@@ -140,6 +140,29 @@ def test_a_sentence_said_without_a_server_is_shown_by_the_next(
 
 
 # --- the end -------------------------------------------------------------------------------------------
+
+
+def test_a_quality_is_chosen_here_and_a_restarted_server_begins_with_it(
+    worker: PlainWorker, peers: list[Peer]
+) -> None:
+    env = channel("env")
+    worker.add(env)
+    worker.connect(peers[0].line)
+    peers[0].messages()
+    worker.choose(env, "low")
+    assert peers[0].messages() == [{"op": "quality", "name": "env", "quality": "low"}]
+    worker.connect(peers[1].line)
+    assert peers[1].messages()[1]["settings"]["videoStreamQuality"] == "low"
+
+
+def test_a_quality_chosen_on_the_page_is_known_here(worker: PlainWorker) -> None:
+    env, other = channel("env"), channel("other")
+    worker.add(env)
+    worker.add(other)
+    worker.chosen({"op": "quality", "name": "env", "quality": 42})
+    worker.chosen({"op": "quality", "name": "gone", "quality": 1})
+    assert env.settings["videoStreamQuality"] == 42
+    assert "videoStreamQuality" not in other.settings
 
 
 def test_stopping_is_heard_by_the_server(worker: PlainWorker, peers: list[Peer]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envstream.pace import Pace, Rate
+from envstream.pace import Budget, Pace, Rate
 
 rates = st.floats(0.1, 240)
 shares = st.floats(0.001, 1)
@@ -34,7 +34,7 @@ def run(pace: Pace, captures: list[tuple[float, float]], start: float = 1000.0) 
 def test_captures_never_exceed_their_share_of_the_run_by_more_than_a_few(
     fps: float, share: float, captures: list[tuple[float, float]]
 ) -> None:
-    began = run(Pace(fps, share), captures)
+    began = run(Pace(fps, Budget(share)), captures)
     spent = 0.0
     for (cost, _), moment in zip(captures, began, strict=True):
         assert spent <= share * (moment - began[0]) + 4 * max(cost for cost, _ in captures) + 1e-6
@@ -45,7 +45,7 @@ def test_captures_never_exceed_their_share_of_the_run_by_more_than_a_few(
 def test_no_stretch_of_time_holds_more_captures_than_the_rate_allows(
     fps: float, captures: list[tuple[float, float]]
 ) -> None:
-    began = run(Pace(fps, 1.0), captures)
+    began = run(Pace(fps, Budget(1.0)), captures)
     for first in range(len(began)):
         for last in range(first, len(began)):
             assert last - first + 1 <= (began[last] - began[first]) * fps + 1.5 + 1e-6
@@ -53,13 +53,13 @@ def test_no_stretch_of_time_holds_more_captures_than_the_rate_allows(
 
 @given(rates, st.integers(2, 200))
 def test_punctual_captures_that_cost_nothing_keep_the_full_rate(fps: float, count: int) -> None:
-    began = run(Pace(fps, 0.05), [(0.0, 0.0)] * count)
+    began = run(Pace(fps, Budget(0.05)), [(0.0, 0.0)] * count)
     assert began[-1] - began[0] <= (count - 1) / fps + 1e-6
 
 
 @given(shares, costs, st.integers(1, 20))
 def test_captures_in_one_burst_are_all_paid_for(share: float, cost: float, count: int) -> None:
-    pace = Pace(240, share)
+    pace = Pace(240, Budget(share))
     now = 1000.0
     for _ in range(count):
         now += cost
@@ -68,7 +68,7 @@ def test_captures_in_one_burst_are_all_paid_for(share: float, cost: float, count
 
 
 def test_one_capture_that_was_held_up_does_not_freeze_the_page_and_is_paid_off() -> None:
-    pace = Pace(30, 0.05)
+    pace = Pace(30, Budget(0.05))
     run(pace, [(0.002, 0.0)] * 50)
     before = pace.next_at
     run(pace, [(0.6, 0.0)], before)
@@ -81,11 +81,11 @@ def test_one_capture_that_was_held_up_does_not_freeze_the_page_and_is_paid_off()
 
 
 def test_the_first_capture_may_be_asked_for_at_once() -> None:
-    assert Pace(30, 0.05).next_at == float("-inf")
+    assert Pace(30, Budget(0.05)).next_at == float("-inf")
 
 
 def test_a_late_capture_does_not_shift_the_beat() -> None:
-    pace = Pace(10, 1.0)
+    pace = Pace(10, Budget(1.0))
     pace.asked(0.0)
     pace.asked(0.05)
     pace.asked(0.17)  # 0.02 s late
@@ -93,42 +93,78 @@ def test_a_late_capture_does_not_shift_the_beat() -> None:
 
 
 def test_a_quick_capture_is_charged_with_what_it_took() -> None:
-    pace = Pace(30, 0.05)
+    pace = Pace(30, Budget(0.05))
     pace.asked(10.0)
     pace.captured(10.004, 0.004)
     assert pace.next_at == pytest.approx(10.08)
 
 
 def test_a_long_capture_is_charged_with_what_it_leaves_behind_as_well() -> None:
-    pace = Pace(30, 0.05)
+    pace = Pace(30, Budget(0.05))
     pace.asked(10.0)
     pace.captured(10.055, 0.055)
     assert pace.next_at == pytest.approx(10.0 + (0.055 + 0.01) / 0.05)
 
 
 def test_the_budget_is_what_limits_an_expensive_render() -> None:
-    pace = Pace(30, 0.05)
+    pace = Pace(30, Budget(0.05))
     pace.captured(1.0, 0.0425)
     assert pace.budget_fps == pytest.approx(1.0)
     assert pace.limited
 
 
 def test_the_rate_is_what_limits_a_cheap_render() -> None:
-    pace = Pace(30, 0.05)
+    pace = Pace(30, Budget(0.05))
     pace.captured(1.0, 0.001)
     assert not pace.limited
 
 
 def test_nothing_is_known_before_the_first_capture() -> None:
-    pace = Pace(30, 0.05)
+    pace = Pace(30, Budget(0.05))
     assert (pace.cost, pace.budget_fps, pace.limited) == (None, None, False)
 
 
 def test_the_cost_is_smoothed() -> None:
-    pace = Pace(30, 0.05)
+    pace = Pace(30, Budget(0.05))
     pace.captured(1.0, 0.01)
     pace.captured(2.0, 0.02)
     assert pace.cost == pytest.approx(0.012)
+
+
+# --- one budget, several streams ----------------------------------------------------------------------
+
+
+def test_streams_of_one_trainer_pay_from_the_same_budget() -> None:
+    budget = Budget(0.05)
+    one, other = Pace(30, budget), Pace(30, budget)
+    one.captured(10.004, 0.004)
+    assert other.next_at == pytest.approx(10.08)
+
+
+def test_what_the_budget_allows_is_divided_among_those_that_are_wanted() -> None:
+    budget = Budget(0.05)
+    one, other = Pace(30, budget), Pace(30, budget)
+    one.captured(10.0, 0.005)
+    one.share(True)
+    assert one.budget_fps == pytest.approx(10.0)
+    other.share(True)
+    assert one.budget_fps == pytest.approx(5.0)
+    other.share(False)
+    assert one.budget_fps == pytest.approx(10.0)
+
+
+def test_of_streams_with_different_rates_the_one_that_has_to_wait_is_limited() -> None:
+    budget = Budget(0.05)
+    quick, slow = Pace(30, budget), Pace(1, budget)
+    quick.share(True)
+    slow.share(True)
+    now = 10.0
+    for _ in range(300):
+        pace = min(quick, slow, key=lambda pace: pace.next_at)
+        now = max(now, pace.next_at)
+        pace.asked(now)
+        pace.captured(now + 0.003, 0.003)
+    assert (quick.limited, slow.limited) == (True, False)
 
 
 # --- rates ---------------------------------------------------------------------------------------------

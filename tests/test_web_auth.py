@@ -84,6 +84,40 @@ def test_a_page_behind_a_proxy_is_known_by_a_listed_name() -> None:
     assert Access(None, ["hub.example.org"]).judge(headers, "").allowed
 
 
+# --- steering ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": ""},
+        {"sec-fetch-site": "cross-site", "referer": "http://127.0.0.1:8080/"},
+        {"referer": "http://evil.example/"},
+        {"referer": "http://127.0.0.1:9999/"},
+        {"referer": "about:blank"},
+    ],
+)
+def test_another_sites_page_may_look_without_an_origin_but_not_steer(headers: dict[str, str]) -> None:
+    assert Access(None).judge({**HOME, **headers}, "").allowed
+    assert Access(None).judge({**HOME, **headers}, "", steers=True).status == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"sec-fetch-site": "same-origin"},
+        {"sec-fetch-site": "none"},
+        {"referer": "http://127.0.0.1:8080/page?a=b"},
+        {"referer": "https://hub.example.org/a/", "x-forwarded-host": "hub.example.org"},
+    ],
+)
+def test_our_own_page_and_who_has_none_may_steer(headers: dict[str, str]) -> None:
+    assert Access(None).judge({**HOME, **headers}, "", steers=True).allowed
+
+
 # --- with a token --------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,8 @@ from envstream.config import StreamConfig
 from envstream.errors import MessageError
 from envstream.frame import Frame
 from envstream.hub import Hub
-from envstream.web.messages import LONGEST_MESSAGE, is_number, read_message, status_text, text, whole
+from envstream.stream import Place
+from envstream.web.messages import LONGEST_MESSAGE, Board, is_number, read_message, status_text, text, whole
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(max_size=5),
@@ -133,3 +134,56 @@ def test_the_status_tells_of_every_stream(pool: ThreadPoolExecutor, frame: Calla
     status = json.loads(status_text(hub), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
     assert status["type"] == "streams"
     assert [(stream["name"], stream["return"]) for stream in status["streams"]] == [("a", None), ("b", None)]
+
+
+@pytest.fixture
+def hub(pool: ThreadPoolExecutor) -> Hub:
+    hub = Hub(StreamConfig(), pool)
+    for env in range(3):
+        hub.open(f"Cart/{env}", "Cart", hub.config, place=Place("Cart", env))
+    return hub
+
+
+def news(board: Board) -> tuple[bool, list[str]]:
+    told = json.loads(board.news())
+    return told["complete"], [stream["name"] for stream in told["streams"]]
+
+
+def test_the_first_news_is_of_every_stream(hub: Hub) -> None:
+    assert news(Board(hub)) == (True, ["Cart/0", "Cart/1", "Cart/2"])
+
+
+def test_of_streams_without_news_nothing_is_told(hub: Hub) -> None:
+    board = Board(hub)
+    board.news()
+    assert news(board) == (False, [])
+
+
+def test_a_stream_that_changed_is_told_of_alone(hub: Hub, frame: Callable[..., Frame]) -> None:
+    board = Board(hub)
+    board.news()
+    hub.streams["Cart/1"].put(frame(1), 1.0)
+    assert news(board) == (False, ["Cart/1"])
+    assert news(board) == (False, [])
+
+
+def test_a_stream_that_is_watched_is_always_told_of(hub: Hub) -> None:
+    board = Board(hub)
+    hub.streams["Cart/2"].watched(1)
+    board.news()
+    assert news(board) == (False, ["Cart/2"])
+
+
+def test_a_stream_that_comes_or_goes_has_all_told_of_again(hub: Hub) -> None:
+    board = Board(hub)
+    board.news()
+    del hub.streams["Cart/1"]
+    assert news(board) == (True, ["Cart/0", "Cart/2"])
+
+
+def test_a_single_env_that_steps_is_news_though_nobody_watches(hub: Hub) -> None:
+    stream = hub.open("env", "env", hub.config)
+    board = Board(hub)
+    board.news()
+    stream.note_steps(1.0, 100)
+    assert news(board) == (False, ["env"])

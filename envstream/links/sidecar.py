@@ -129,6 +129,8 @@ class Sidecar(Worker):
                     address = Address(message["scheme"], message["host"], message["port"])
                     self.start_message["port"] = address.port  # A restarted child comes back where it was.
                     self.came_up(address)
+                elif message["op"] == "quality":
+                    self.chosen(message)
                 elif message["op"] == "failed":
                     reason = "fatal: " + message["message"]
         return up, reason

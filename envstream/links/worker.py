@@ -96,6 +96,20 @@ class Worker(ABC):
             if self._line is not None:
                 self._say(self._line, channel.note)
 
+    def choose(self, channel: Channel, quality: int | str) -> None:
+        """Another quality for what a channel shows; a server started anew begins with it."""
+        channel.settings["videoStreamQuality"] = quality
+        with self._lock:
+            if self._line is not None:
+                self._say(self._line, {"op": "quality", "name": channel.name, "quality": quality})
+
+    def chosen(self, message: Mapping[str, Any]) -> None:
+        """Somebody chose another quality on the page."""
+        with self._lock:
+            for channel in self._channels:
+                if channel.name == message["name"]:
+                    channel.settings["videoStreamQuality"] = message["quality"]
+
     def remove(self, channel: Channel) -> None:
         """Forget a channel that was closed."""
         with self._lock:
@@ -150,6 +164,7 @@ class Worker(ABC):
             "name": channel.name,
             "title": channel.title,
             "settings": channel.settings,
+            "envs": channel.envs,
             **fields,
         }
         self._say(line, message, descriptors)

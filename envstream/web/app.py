@@ -10,6 +10,7 @@ from flask import Flask, Response, jsonify, send_from_directory
 from envstream._version import __version__
 from envstream.hub import Hub
 from envstream.stream import Stream
+from envstream.web.streaming import Chosen, MaySteer, add_streaming
 from envstream.wire import finite
 
 STATIC = Path(__file__).parent / "static"
@@ -19,8 +20,15 @@ CONTENT_POLICY = (
 )
 
 
-def create_app(hub: Hub) -> Flask:
-    """The app of one hub. Its addresses are relative, so that it works below any path of a proxy."""
+def create_app(
+    hub: Hub, chosen: Chosen = lambda stream: None, may_steer: MaySteer = lambda headers: True
+) -> Flask:
+    """The app of one hub. Its addresses are relative, so that it works below any path of a proxy.
+
+    Args:
+        chosen: called with every stream whose quality was changed, from any thread.
+        may_steer: whether a request with these headers (names in lower case) may change something.
+    """
     app = Flask("envstream", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = int(hub.config.videoStreamMaxMessage * 1_000_000)
     app.json.sort_keys = False  # type: ignore[attr-defined]
@@ -49,15 +57,19 @@ def create_app(hub: Hub) -> Flask:
     def health() -> Response:
         return jsonify(status="ok", server="envstream", version=__version__, streams=len(hub.streams))
 
-    @app.after_request
-    def guard(response: Response) -> Response:
-        response.headers.setdefault("Cache-Control", "no-cache")
-        response.headers["Content-Security-Policy"] = CONTENT_POLICY
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        return response
+    add_streaming(app, hub, chosen, may_steer)
 
+    app.after_request(_guarded)
     return app
+
+
+def _guarded(response: Response) -> Response:
+    """The answer with what browsers are told about it."""
+    response.headers.setdefault("Cache-Control", "no-cache")
+    response.headers["Content-Security-Policy"] = CONTENT_POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
 
 
 def described(stream: Stream) -> dict[str, Any]:

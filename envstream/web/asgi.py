@@ -13,6 +13,7 @@ from envstream.web.auth import Access, Verdict
 from envstream.web.fanout import Fanout
 from envstream.web.pictures import BadRequest, Pictures, Query, answer
 from envstream.web.sockets import ViewerSocket
+from envstream.web.streaming import Chosen
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -22,25 +23,30 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 # page's files come without the cookie, where the notebook is another site.
 OPEN_TO_ALL = ("/health", "/static/", "/favicon.ico")
 
+READING = ("GET", "HEAD", "OPTIONS")
+
 PICTURES = ("/stream", "/screen", "/api/screenshot")
 
 
 class Application:
     """ASGI: pictures and sockets on the event loop, everything else through Flask's threads."""
 
-    def __init__(self, hub: Hub, access: Access, fanout: Fanout) -> None:
+    def __init__(
+        self, hub: Hub, access: Access, fanout: Fanout, chosen: Chosen = lambda stream: None
+    ) -> None:
         self._hub = hub
         self._access = access
         self._fanout = fanout
         self._pictures = Pictures(hub, fanout)
-        flask: Any = create_app(hub)
+        flask: Any = create_app(hub, chosen, access.may_steer)
         self._flask: Any = WSGIMiddleware(flask, workers=8)
         self.listeners: set[Callable[[str], None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         query = scope["query_string"].decode("latin-1")
-        verdict = self._access.judge(headers, query)
+        steers = scope.get("method", "GET") not in READING
+        verdict = self._access.judge(headers, query, steers=steers)
         if not verdict.allowed and not (verdict.status == 401 and scope["path"].startswith(OPEN_TO_ALL)):
             await self._refuse(scope, receive, send, verdict)
         elif scope["type"] == "websocket":

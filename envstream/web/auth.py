@@ -29,8 +29,11 @@ class Access:
     * With a token: it must come as `?token=`, as `Authorization: Bearer`, or as the cookie that the page set.
     * Without one (loopback only): the Host must be a loopback name, or one of `hosts`. A page of another
       site that had its name rebound to 127.0.0.1 still sends its own name there.
-    * An Origin, where the browser sends one, must be this server as the browser sees it. Sockets and
-      requests that change something always carry one.
+    * An Origin, where the browser sends one, must be this server as the browser sees it. Sockets always
+      carry one.
+    * What steers the run is done for no page of another site, whatever the method: an image there is
+      fetched with GET and without an Origin. Browsers say from where a request comes in Sec-Fetch-Site;
+      of those too old for it, the Referer is believed.
     """
 
     def __init__(self, token: str | None, hosts: Iterable[str] = (), scheme: str = "http") -> None:
@@ -43,8 +46,8 @@ class Access:
         self.cookie_name = f"envstream-{digest[:8]}"
         self._cookie_value = digest[8:]
 
-    def judge(self, headers: Mapping[str, str], query: str) -> Verdict:
-        """Judge a request by its headers (names in lower case) and its query string."""
+    def judge(self, headers: Mapping[str, str], query: str, *, steers: bool = False) -> Verdict:
+        """Judge a request by its headers (names in lower case), its query string, and what it would do."""
         host = headers.get("host", "")
         if not self._host_known(host):
             return Verdict(
@@ -52,7 +55,7 @@ class Access:
                 f"this server does not answer to the name {_name(host)!r}; open it as http://127.0.0.1:PORT/ "
                 f"or list the name in videoStreamAllowedHosts",
             )
-        if not self._origin_fits(headers, host):
+        if not self._origin_fits(headers, host) or (steers and not self.may_steer(headers)):
             return Verdict(
                 403,
                 "a page of another site asked for this; if a reverse proxy stands between, list its host "
@@ -83,10 +86,22 @@ class Access:
         # With a token another site's page, even one rebound to this address, gets nothing: it has no cookie.
         return self._token is not None or _name(host) in LOOPBACK_NAMES | self._hosts
 
+    def may_steer(self, headers: Mapping[str, str]) -> bool:
+        """Whether a page of this server asked, or no page at all: curl, a script, the address bar."""
+        site = headers.get("sec-fetch-site")
+        if site is not None:
+            return site.lower() in ("same-origin", "none")
+        referer = headers.get("referer")
+        if referer is None:
+            return True
+        return self._ours("/".join(referer.split("/")[:3]), headers, headers.get("host", ""))
+
     def _origin_fits(self, headers: Mapping[str, str], host: str) -> bool:
         origin = headers.get("origin")
-        if origin is None:
-            return True
+        return origin is None or self._ours(origin, headers, host)
+
+    def _ours(self, origin: str, headers: Mapping[str, str], host: str) -> bool:
+        """Whether an origin is this server as the browser sees it."""
         scheme, _, netloc = origin.lower().partition("://")
         if scheme not in ("http", "https") or not netloc:  # Such as "null", of a page without an address.
             return False

@@ -89,7 +89,7 @@ class Fanout:
             del self._watching[name]
         stream = self._hub.streams.get(name)
         if stream is not None:
-            stream.viewers = len(seats)
+            stream.watched(len(seats))
             if not seats:
                 self._cancel(name)
                 stream.unask()
@@ -100,7 +100,7 @@ class Fanout:
         """A stream has begun, perhaps one of a name that was there before."""
         self._cancel(stream.name)
         seats = self._watching.get(stream.name, set())
-        stream.viewers = len(seats)
+        stream.watched(len(seats))
         for seat in seats:
             seat.viewer.restart(stream.name)
             self.serve(stream, seat)

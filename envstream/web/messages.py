@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 
 from envstream.errors import MessageError
 from envstream.hub import Hub
+from envstream.stream import Stream
 from envstream.wire import compact
 
 LONGEST_MESSAGE = 64 * 1024  # Bytes; the longest honest one watches 64 streams.
@@ -58,7 +59,29 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 
 def status_text(hub: Hub) -> str:
-    """The `streams` message: the status of every stream now."""
+    """The `streams` message that tells of every stream."""
+    return _streams_text(list(hub.streams.values()), complete=True)
+
+
+class Board:
+    """What the pages were told last, so that of many streams only those that changed are told of again."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._told: dict[str, tuple[object, ...]] = {}
+
+    def news(self) -> str:
+        """The `streams` message for those who heard the ones before it."""
+        streams = list(self._hub.streams.values())
+        marks = {stream.name: stream.mark() for stream in streams}
+        complete = list(marks) != list(self._told)
+        if not complete:
+            streams = [s for s in streams if s.viewers or marks[s.name] != self._told[s.name]]
+        self._told = marks
+        return _streams_text(streams, complete=complete)
+
+
+def _streams_text(streams: list[Stream], complete: bool) -> str:
     now = time.monotonic()
-    streams = [stream.status(now) for stream in list(hub.streams.values())]
-    return compact({"type": "streams", "now": now, "streams": streams})
+    told = [stream.status(now) for stream in streams]
+    return compact({"type": "streams", "now": now, "complete": complete, "streams": told})

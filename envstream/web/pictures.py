@@ -98,7 +98,7 @@ class Pictures:
         stream = self._find(query)
         name = query.text("stream") or (stream.name if stream else "")
         fps = query.number("fps", 0.1, 240)
-        watch = Watch(self._rung(stream, query, "jpeg"), fps)
+        watch = Watch(_rung(query, "jpeg"), fps)
         seat = Seat(Viewer(window=1))
         if not self._fanout.join(seat):
             await self._full(send)
@@ -146,7 +146,7 @@ class Pictures:
         """The newest picture, taken for this request where the training lets it."""
         stream = self._find(query)
         after = query.whole("after", 0, 2**53)
-        rung = self._rung(stream, query, query.choice("format", ("jpeg", "png", "webp"), "jpeg"))
+        rung = _rung(query, query.choice("format", ("jpeg", "png", "webp"), "jpeg"))
         if stream is None:
             await self._none(send, "there is no such stream yet")
             return
@@ -182,12 +182,6 @@ class Pictures:
     def _find(self, query: Query) -> Stream | None:
         return self._hub.find(query.text("stream"))
 
-    def _rung(self, stream: Stream | None, query: Query, format: str) -> Rung:
-        settings = (stream.config if stream is not None else self._hub.config).preset
-        quality = query.whole("quality", 1, 100) or settings.compression
-        scale = query.whole("scale", 1, 8) or settings.scale
-        return Rung(format, quality, query.whole("width", 16, 8192), scale)
-
     async def _part(self, send: Send, data: bytes) -> None:
         await send({"type": "http.response.body", "body": data, "more_body": True})
 
@@ -196,6 +190,12 @@ class Pictures:
 
     async def _full(self, send: Send) -> None:
         await answer(send, 503, b"all seats are taken; try again\n", [(b"retry-after", b"5"), NO_STORE])
+
+
+def _rung(query: Query, format: str) -> Rung:
+    """The rung that was asked for. What was not is the stream's own, also when that changes meanwhile."""
+    quality, scale = query.whole("quality", 1, 100), query.whole("scale", 1, 8)
+    return Rung(format, quality, query.whole("width", 16, 8192), scale)
 
 
 async def _until_gone(receive: Receive) -> None:

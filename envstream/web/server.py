@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
@@ -20,10 +21,11 @@ from envstream.hub import Hub
 from envstream.links import control
 from envstream.links.block import Block
 from envstream.links.intake import Intake
+from envstream.stream import Stream
 from envstream.web.asgi import Application
 from envstream.web.auth import Access
 from envstream.web.fanout import Fanout
-from envstream.web.messages import LONGEST_MESSAGE, status_text
+from envstream.web.messages import LONGEST_MESSAGE, Board
 from envstream.web.protocols import HttpProtocol, SocketProtocol
 
 log = logging.getLogger("envstream")
@@ -111,8 +113,14 @@ class Server:
         hub.port = listener.getsockname()[1]
         scheme = "https" if settings.videoStreamTlsCert else "http"
         fanout = Fanout(hub, loop)
+        self._board = Board(hub)
         access = Access(start["token"], settings.videoStreamAllowedHosts, scheme)
-        self._application = application = Application(hub, access, fanout)
+
+        def chosen(stream: Stream) -> None:  # Called from Flask's threads.
+            with contextlib.suppress(RuntimeError):  # The loop has just ended.
+                loop.call_soon_threadsafe(self._chosen, hub, fanout, stream)
+
+        self._application = application = Application(hub, access, fanout, chosen)
         intake = Intake(hub, fanout.opened, fanout.arrived, lambda: self._tell(hub))
         loop.add_reader(self._line.fileno(), self._hear, intake)
         self._handle_all(intake)
@@ -158,6 +166,15 @@ class Server:
                 intake.open(message, self._attach(message, self._incoming.descriptors))
             elif message["op"] == "note":
                 intake.note(message)
+            elif message["op"] == "quality":
+                intake.choose(message)
+
+    def _chosen(self, hub: Hub, fanout: Fanout, stream: Stream) -> None:
+        """Somebody chose another quality on a page: the trainer, the other pages and the pace follow."""
+        name = stream.place.group if stream.place is not None else stream.name
+        self._reply({"op": "quality", "name": name, "quality": stream.quality})
+        fanout.revive()
+        self._tell(hub)
 
     def _reply(self, message: dict[str, Any]) -> None:
         try:
@@ -168,7 +185,7 @@ class Server:
     def _tell(self, hub: Hub) -> None:
         """Tell every viewer that wants to know how the streams are."""
         if self._application.listeners:
-            text = status_text(hub)
+            text = self._board.news()
             for listener in list(self._application.listeners):
                 listener(text)
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from envstream._version import __version__
+from envstream.codec import MIME
 from envstream.encoder import Rung
 from envstream.errors import MessageError
 from envstream.hub import Hub
@@ -23,6 +24,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 WIDTH_STEP = 32  # Pixels between the widths that are sent.
+FORMATS = ("auto", *MIME)  # auto: without loss where that is the smaller, as for pixel art.
 MOST_WATCHED = 64  # Streams on one socket.
 _BROKEN = 1011  # WebSocket close code: something went wrong on this side.
 _POLICY = 1008  # WebSocket close code: the peer broke the rules of the conversation.
@@ -158,7 +160,7 @@ class ViewerSocket:
             self.tell_status(status_text(self._hub))
 
     def _one_watch(self, item: dict[str, Any]) -> Watch:
-        name, width, fps = text(item, "name"), item.get("width"), item.get("fps")
+        width, fps = item.get("width"), item.get("fps")
         if width is not None:
             # In steps, so that pages of all sizes share a few encodes.
             width = max(WIDTH_STEP, min(8192, whole(item, "width")) // WIDTH_STEP * WIDTH_STEP)
@@ -166,9 +168,11 @@ class ViewerSocket:
             if not is_number(fps) or fps <= 0:
                 raise MessageError("watch.fps is a number above 0")
             fps = max(0.1, min(240.0, float(fps)))
-        stream = self._hub.streams.get(name)
-        settings = stream.config if stream is not None else self._hub.config
-        return Watch(Rung("jpeg", settings.preset.compression, width), fps)
+        format = item.get("format", "auto")
+        if format not in FORMATS:
+            raise MessageError(f"watch.format is one of {', '.join(FORMATS)}")
+        # At the stream's own quality, whatever that is when the frame comes; the browser does the enlarging.
+        return Watch(Rung(format, None, width), fps)
 
 
 def _short(reason: str) -> str:
