@@ -59,7 +59,8 @@ def test_a_due_picture_is_taken_once_with_what_the_env_was_doing(quiet: QuietOut
     env.step(0)
     (capture,) = quiet.pictures()
     assert inner.renders == 1
-    assert capture.info == {"episode": 1, "step": 2, "return": 3.0, "totalSteps": 2}
+    said = {"episode": 1, "step": 2, "return": 3.0, "totalSteps": 2, "method": "render"}
+    assert capture.info == said
     assert (capture.pixels == 200).all()
 
 
@@ -78,7 +79,8 @@ def test_a_terminal_picture_belongs_to_the_episode_that_ends(quiet: QuietOutlet)
     env.step(0)
     quiet.ask()
     env.step(0)
-    assert quiet.pictures()[0].info == {"episode": 1, "step": 3, "return": 4.5, "totalSteps": 3}
+    said = {"episode": 1, "step": 3, "return": 4.5, "totalSteps": 3, "method": "render"}
+    assert quiet.pictures()[0].info == said
     assert quiet.episodes() == [(1, 3, 4.5)]
 
 

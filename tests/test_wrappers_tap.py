@@ -13,7 +13,7 @@ import pytest
 
 from envstream import config, outlet
 from envstream.errors import SharedMemoryError
-from envstream.wrappers.tap import BLACK_BEFORE_WARNING, FAILURES_BEFORE_SILENCE, Tap
+from envstream.wrappers.tap import BLACK_BEFORE_WARNING, FAILURES_BEFORE_SILENCE, LATER, Tap
 from fakes import QuietOutlet, quiet_outlet
 
 PICTURE = np.full((4, 6, 3), 200, np.uint8)
@@ -203,6 +203,25 @@ def test_an_episode_is_noted(quiet: QuietOutlet) -> None:
 
 def test_an_episode_of_a_closed_tap_is_nobodys_business() -> None:
     make().note_episode(1, 2, 3.5, 4)
+
+
+# --- pictures on their way ------------------------------------------------------------------------------
+
+
+def test_a_picture_that_is_on_its_way_is_neither_there_nor_a_failure(quiet: QuietOutlet) -> None:
+    tap = opened()
+    quiet.ask()
+    capture(tap, LATER)
+    assert quiet.pictures() == [] and tap.failures == 0 and not tap.due[0]
+
+
+def test_when_it_has_come_it_has_its_own_moment_and_pays_for_its_beginning(quiet: QuietOutlet) -> None:
+    tap = opened()
+    capture(tap, LATER)
+    begun = tap._uncharged
+    capture(tap, captured=123.0)
+    (arrived,) = quiet.pictures()
+    assert arrived.captured == 123.0 and arrived.cost > begun > 0
 
 
 # --- failures ------------------------------------------------------------------------------------------

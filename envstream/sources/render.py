@@ -16,6 +16,8 @@ class Renders(Protocol):
 class RenderSource:
     """Takes the picture an env would show now, and gives `render()` back what was taken from it."""
 
+    method = "render"  # How its pictures are taken, in the words of `/api/streaming/stats`.
+
     def __init__(self, env: Renders) -> None:
         self._env = env
         self._mode = env.render_mode

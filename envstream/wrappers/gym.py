@@ -94,11 +94,7 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
     @property
     def stream_url(self) -> str | None:
         """The page's address, token included; waits up to 10 s for the server, None when there is none."""
-        outlet = self._tap.outlet
-        if outlet is None:
-            return None
-        outlet.wait(10)
-        return outlet.url
+        return self._tap.url
 
     def _begin_episode(self) -> None:
         # Envs with short episodes come here every 0.1 ms: what need not be done each time is not.
@@ -136,6 +132,7 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
             "step": self._steps,
             "return": float(self._return),
             "totalSteps": self._steps_before + self._steps,
+            "method": self._source.method,
         }
 
     def _repr_html_(self) -> str:

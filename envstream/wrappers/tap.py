@@ -6,8 +6,8 @@ import logging
 import os
 import time
 import weakref
-from collections.abc import Callable, MutableSequence
-from typing import Any
+from collections.abc import Callable, MutableSequence, Sequence
+from typing import Any, Final
 
 from envstream import codec, outlet
 from envstream.config import StreamConfig
@@ -21,6 +21,8 @@ log = logging.getLogger("envstream")
 BLACK_BEFORE_WARNING = 5  # Pictures in a row that are black before the user is told what helps.
 FAILURES_BEFORE_SILENCE = 5  # Captures in a row that fail before no more are tried in this episode.
 
+LATER: Final = object()  # What `take` gives when the picture is on its way: it is captured when it is there.
+
 _open_taps: weakref.WeakSet[Tap] = weakref.WeakSet()
 
 
@@ -32,11 +34,18 @@ class Tap:
         captures: pictures handed over.
         failures: captures that gave no picture.
         ready: open, and not silenced by captures that failed; until then each episode tries `open()`.
-        note_episode: called with number, steps, return and all steps so far when an episode has ended.
+        note_episode: called with number, steps, return and all steps so far when an episode has ended, and
+            with the part of a vector env.
+
+    Args:
+        envs: of a vector env, the sub-envs that can be shown; each is a stream, and a part of this tap.
     """
 
-    def __init__(self, config: StreamConfig, settings: dict[str, Any], title: str) -> None:
+    def __init__(
+        self, config: StreamConfig, settings: dict[str, Any], title: str, envs: Sequence[int] | None = None
+    ) -> None:
         self._config = config
+        self._envs = envs
         self._settings = settings
         self._title = config.videoStreamName or title
         self._warned: set[str] = set()
@@ -53,14 +62,14 @@ class Tap:
         self._uncharged = 0.0
         self.ready = False
         # Bound to the open channel's: a way of three calls less, which short episodes would go all the time.
-        self.note_episode: Callable[[int, int, float, int], None] = _nobody_notes
+        self.note_episode: Callable[..., None] = _nobody_notes
         self._channel: Channel | None = None
         self._outlet: Outlet | None = None
         self._broken = False
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy in another process or in a deepcopy is a tap of its own, not yet open.
-        return {key: getattr(self, key) for key in ("_config", "_settings", "_title", "_warned")}
+        return {key: getattr(self, key) for key in ("_config", "_settings", "_title", "_warned", "_envs")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -70,6 +79,14 @@ class Tap:
     def outlet(self) -> Outlet | None:
         """The server this tap leads to; None while it is closed."""
         return self._outlet
+
+    @property
+    def url(self) -> str | None:
+        """The page's address, token included; waits up to 10 s for the server, None when there is none."""
+        if self._outlet is None:
+            return None
+        self._outlet.wait(10)
+        return self._outlet.url
 
     @property
     def channel(self) -> Channel | None:
@@ -89,7 +106,7 @@ class Tap:
         os.environ.setdefault("SDL_NO_SIGNAL_HANDLERS", "1")
         try:
             self._outlet = outlet.connect(self._config)
-            self._channel = self._outlet.open(self._title, self._settings, self._config)
+            self._channel = self._outlet.open(self._title, self._settings, self._config, self._envs)
             self.due = self._channel.due
             self.note_episode = self._channel.episode
             self.ready = True
@@ -119,16 +136,36 @@ class Tap:
         self._reset()
         self._broken = True
 
-    def capture(self, take: Callable[[], object], info: dict[str, Any], *, depth: bool = False) -> None:
-        """Take a picture with `take` and hand it over. Called when one is due; never raises an Exception."""
+    def wanted(self) -> list[int]:
+        """The parts of a vector env that are to be captured now: places in `envs`."""
+        return [] if self._channel is None else self._channel.wanted()
+
+    def capture(
+        self,
+        take: Callable[[], object],
+        info: dict[str, Any],
+        *,
+        depth: bool = False,
+        part: int = 0,
+        captured: float | None = None,
+    ) -> None:
+        """Take a picture with `take` and hand it over. Called when one is due; never raises an Exception.
+
+        `captured` is its moment, in monotonic seconds, where that is not now.
+        """
         started = time.perf_counter()
-        self.due[0] = 0  # Before the picture is handed over: from then on the next one may be asked for.
+        if self._envs is None or len(self._envs) == 1:
+            # Before the picture is handed over: from then on the next one may be asked for.
+            self.due[0] = 0
         channel = self._channel
         if channel is None:
             return
         try:
             picture = take()
-            captured = time.monotonic()
+            if picture is LATER:
+                self._uncharged += time.perf_counter() - started  # Paid for with the picture.
+                return
+            captured = captured or time.monotonic()
             if picture is None:
                 raise EnvstreamError("render() returned nothing; make the env with render_mode='rgb_array'")
             pixels = to_rgb(picture, depth=depth, max_pixels=self._config.max_pixels)
@@ -136,7 +173,7 @@ class Tap:
                 pixels = codec.resize(pixels, *self._config.videoResolution)
             self._watch_for_black(pixels)
             measured = time.perf_counter()
-            channel.send(pixels, captured, measured - started + self._uncharged, info)
+            channel.send(pixels, captured, measured - started + self._uncharged, info, part)
             self._uncharged = time.perf_counter() - measured  # The copy is paid for with the next picture.
             self.captures += 1
             self._failed_in_a_row = 0
@@ -183,7 +220,7 @@ class Tap:
             )
 
 
-def _nobody_notes(number: int, steps: int, total: float, all_steps: int) -> None:
+def _nobody_notes(number: int, steps: int, total: float, all_steps: int, part: int = 0) -> None:
     """What `note_episode` is while no channel is open."""
 
 

@@ -1,0 +1,164 @@
+"""Pictures from the sub-envs of a vector env, one at a time: never all of them for the sake of one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from envstream.errors import EnvstreamError, PictureError
+from envstream.sources.render import RenderSource
+
+_PATIENCE = 0.5  # Seconds between two looks at whether a worker that does not answer still lives.
+_ATTRIBUTE = "_envstream_render"  # Under this name a worker's env keeps its `RemoteRender`.
+
+
+class RemoteRender:
+    """Renders an env inside the worker process that steps it; never raises there.
+
+    An error in what a worker is asked to call ends the worker, and training with it. So what is called is
+    this object, handed over with the vector env's own means for setting attributes, and what goes wrong
+    comes back as a sentence.
+    """
+
+    def __init__(self) -> None:
+        self._source: RenderSource | None = None
+
+    def __call__(self) -> tuple[object, str | None]:
+        """The picture and no complaint, or no picture and what went wrong."""
+        try:
+            if self._source is None:
+                # Set as an attribute it is not told whose; Gymnasium's and Stable-Baselines3's workers both
+                # call it with their env in `env`.
+                self._source = RenderSource(sys._getframe(1).f_locals["env"])
+            return self._source.take(), None
+        except Exception as error:
+            return None, f"{type(error).__name__}: {error}"
+
+
+class SubEnvs:
+    """Takes the picture of one sub-env of a vector env.
+
+    Works with Gymnasium's `SyncVectorEnv` and `AsyncVectorEnv` and Stable-Baselines3's `DummyVecEnv` and
+    `SubprocVecEnv`, below any wrappers around them; of others `render()` is called, which draws all.
+    """
+
+    def __init__(self, vector_env: Any) -> None:
+        self._base = base = _innermost(vector_env)
+        self._sources: dict[int, RenderSource] = {}
+        self._prepared: set[int] = set()
+        self.count = int(vector_env.num_envs)
+        self.renders_all = False
+        self._take: Callable[[int], object]
+        if isinstance(getattr(base, "envs", None), Sequence):
+            self._take = self._from_here
+        elif hasattr(base, "parent_pipes"):
+            self._take = self._from_gymnasium_worker
+        elif hasattr(base, "remotes") and hasattr(base, "env_method"):
+            self._take = self._from_sb3_worker
+        else:
+            self.renders_all = True
+            self._take = self._from_all
+
+    @property
+    def problem(self) -> str | None:
+        """Why these envs cannot be streamed, and what to do; None when they can."""
+        mode = getattr(self._base, "render_mode", None)
+        envs = getattr(self._base, "envs", None)
+        if isinstance(envs, Sequence) and envs:
+            mode = getattr(envs[0], "render_mode", mode)
+        if mode is None:
+            return (
+                "these envs render nothing (render_mode=None); make them with render_mode='rgb_array', as in "
+                "gym.make_vec(..., render_mode='rgb_array'), to see them"
+            )
+        if mode == "human":
+            return (
+                "render_mode='human' draws a window of its own and gives no picture; make the envs with "
+                "render_mode='rgb_array' to see them on the page"
+            )
+        return None
+
+    @property
+    def depth(self) -> bool:
+        """Whether the pictures are depths, in whatever unit the envs have."""
+        return str(getattr(self._base, "render_mode", "")).startswith("depth")
+
+    def take(self, index: int) -> object:
+        """The picture of one sub-env at this moment.
+
+        Raises:
+            EnvstreamError: when its worker says that it cannot be rendered, or does not answer any more.
+        """
+        return self._take(index)
+
+    def _from_here(self, index: int) -> object:
+        source = self._sources.get(index)
+        if source is None:
+            source = self._sources[index] = RenderSource(self._base.envs[index])
+        return source.take()
+
+    def _from_gymnasium_worker(self, index: int) -> object:
+        base = self._base
+        if base._state.value != "default":  # In the midst of step_async: its answers come first.
+            raise EnvstreamError(f"sub-env {index} is stepping: it can be rendered only between steps")
+        if index not in self._prepared:
+            self._ask(index, ("_setattr", (_ATTRIBUTE, RemoteRender())))
+            self._prepared.add(index)
+        answer, _ = self._ask(index, ("_call", (_ATTRIBUTE, (), {})))
+        return _picture(index, answer)
+
+    def _from_sb3_worker(self, index: int) -> object:
+        self._see_it_lives(index)
+        try:
+            if index not in self._prepared:
+                self._base.set_attr(_ATTRIBUTE, RemoteRender(), indices=[index])
+                self._prepared.add(index)
+            (answer,) = self._base.env_method(_ATTRIBUTE, indices=[index])
+        except (EOFError, OSError) as error:
+            raise _dead(index) from error
+        return _picture(index, answer)
+
+    def _from_all(self, index: int) -> object:
+        pictures = self._base.render()
+        if pictures is None:
+            return None
+        if len(pictures) <= index:
+            raise PictureError(f"render() gave {len(pictures)} pictures for {self.count} sub-envs")
+        return pictures[index]
+
+    def _ask(self, index: int, command: tuple[str, Any]) -> Any:
+        self._see_it_lives(index)
+        pipe = self._base.parent_pipes[index]
+        try:
+            pipe.send(command)
+            while not pipe.poll(_PATIENCE):
+                self._see_it_lives(index)
+            return pipe.recv()
+        except (EOFError, OSError) as error:
+            raise _dead(index) from error
+
+    def _see_it_lives(self, index: int) -> None:
+        # The end of its pipe may never be seen: workers that were forked later hold it open.
+        if not self._base.processes[index].is_alive():
+            raise _dead(index)
+
+
+def _picture(index: int, answer: tuple[object, str | None]) -> object:
+    picture, complaint = answer
+    if complaint is not None:
+        raise EnvstreamError(f"sub-env {index} cannot be rendered in its worker: {complaint}")
+    return picture
+
+
+def _dead(index: int) -> EnvstreamError:
+    return EnvstreamError(f"the worker of sub-env {index} does not answer; it has ended or was killed")
+
+
+def _innermost(vector_env: Any) -> Any:
+    """The vector env below all wrappers: Gymnasium's have an `env`, Stable-Baselines3's a `venv`."""
+    while True:
+        below = vars(vector_env).get("env") or vars(vector_env).get("venv")
+        if below is None or not hasattr(below, "num_envs"):
+            return vector_env
+        vector_env = below

@@ -1,0 +1,140 @@
+"""The gallery: how the sub-envs of a vector env are shown, each as a stream, one picture at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from envstream.config import StreamConfig
+from envstream.errors import SettingError
+from envstream.sources.subenvs import SubEnvs
+from envstream.wrappers.tally import Autoreset, Tally
+from envstream.wrappers.tap import Tap
+
+Records = Mapping[int, tuple[int, float]]
+NO_RECORDS: Records = {}
+MOST_LISTED = 1024  # Sub-envs that `videoStreamEnvs=all` lists.
+
+
+def chosen(config: StreamConfig, count: int) -> list[int]:
+    """The sub-envs that `videoStreamEnvs` lets be shown.
+
+    Raises:
+        SettingError: when it names one that there is not.
+    """
+    wanted = config.videoStreamEnvs
+    if wanted == "all":
+        return list(range(min(count, MOST_LISTED)))
+    if max(wanted) >= count:
+        raise SettingError.value(
+            "videoStreamEnvs", wanted, f"sub-envs of this vector env, which are 0 to {count - 1}, or all"
+        )
+    return list(dict.fromkeys(wanted))
+
+
+class Gallery:
+    """Counts episodes, and takes pictures of the sub-envs that somebody looks at. Nothing here raises.
+
+    Args:
+        vector_env: what is stepped; anything `SubEnvs` can take pictures of.
+        config: the checked settings.
+        settings: those that were given, as plain data.
+        title: what the page calls the vector env.
+        autoreset: when an ended sub-env begins anew.
+
+    Raises:
+        SettingError: when `videoStreamEnvs` names a sub-env that there is not.
+    """
+
+    def __init__(
+        self,
+        vector_env: Any,
+        config: StreamConfig,
+        settings: dict[str, Any],
+        title: str,
+        autoreset: Autoreset,
+    ) -> None:
+        self._sub_envs = sub_envs = SubEnvs(vector_env)
+        self._envs = chosen(config, sub_envs.count)
+        self._parts = {env: part for part, env in enumerate(self._envs)}
+        # A vector env of one is shown like any single env.
+        self.tap = Tap(config, settings, title, self._envs if sub_envs.count > 1 else None)
+        self._tally = Tally(sub_envs.count, autoreset)
+        self._streams = config.videoStream
+        self._begun = False
+        self._cut = config.videoStreamEnvs == "all" and len(self._envs) < sub_envs.count
+
+    def reset(self, mask: Sequence[bool] | None = None) -> None:
+        """Sub-envs were told to begin anew: those of `mask`, or all of them."""
+        if not self._streams:
+            return
+        try:
+            self._tally.reset(mask)
+            if not self.tap.ready:
+                self.tap.open()
+            if not self._begun:
+                self._begin()
+            if self.tap.due[0]:
+                self._take()
+        except Exception as error:
+            self.tap.failed(error)
+
+    def step(self, rewards: Any, terminated: Any, truncated: Any, records: Records = NO_RECORDS) -> None:
+        """All sub-envs were stepped: take the pictures that are due.
+
+        Args:
+            records: sub-env → steps and return of its episode, where somebody closer to the env counted.
+        """
+        if not self._streams:
+            return
+        try:
+            tally = self._tally
+            ended = tally.step(rewards, terminated, truncated)
+            # Where the env has begun anew already, the picture shows the new episode; else the old one's end.
+            if ended and tally.autoreset == "same_step":
+                self._note(ended, records)
+                ended = ()
+            if self.tap.due[0]:
+                self._take()
+            if ended:
+                self._note(ended, records)
+        except Exception as error:
+            self.tap.failed(error)
+
+    def close(self) -> None:
+        """The envs were closed: their streams have ended."""
+        self._begun = False
+        self.tap.close()
+
+    def _begin(self) -> None:
+        self._begun = True
+        if self._sub_envs.problem is not None:
+            self.tap.warn(self._sub_envs.problem)
+        elif self._sub_envs.renders_all:
+            self.tap.warn(
+                "this vector env can only render all its sub-envs at once: each picture costs as much as all "
+                "of them"
+            )
+        if self._cut:
+            self.tap.warn(
+                f"of {self._sub_envs.count} sub-envs the first {len(self._envs)} are listed; choose others "
+                f"with videoStreamEnvs"
+            )
+
+    def _take(self) -> None:
+        if self._sub_envs.problem is not None:
+            self.tap.due[0] = 0
+            return
+        depth = self._sub_envs.depth
+        for part in self.tap.wanted():
+            env = self._envs[part]
+            info = self._tally.info(env)
+            self.tap.capture(lambda env=env: self._sub_envs.take(env), info, depth=depth, part=part)  # type: ignore[misc]
+
+    def _note(self, envs: Sequence[int], records: Records) -> None:
+        total = self._tally.total_steps
+        for env, number, steps, score in self._tally.end(envs):
+            steps, score = records.get(env, (steps, score))
+            part = self._parts.get(env)
+            if part is not None:
+                self.tap.note_episode(number, steps, score, total, part)
