@@ -32,14 +32,24 @@ export function socketAddress() {
   return url.href;
 }
 
+const pins = () => new URLSearchParams(location.hash.slice(1));
+
 /** The stream that `#stream=NAME` asks for, or null. */
 export function pinnedStream() {
-  return new URLSearchParams(location.hash.slice(1)).get('stream');
+  return pins().get('stream');
 }
 
-export function pinStream(name) {
-  const hash = new URLSearchParams(location.hash.slice(1));
-  hash.set('stream', name);
+/** Whether `#view=grid` asks for the grid. */
+export function pinnedGrid() {
+  return pins().get('view') === 'grid';
+}
+
+/** Keep in the address what is looked at: the stream (null = as before) and whether in the grid. */
+export function pin(name, grid) {
+  const hash = pins();
+  if (name !== null) hash.set('stream', name);
+  if (grid) hash.set('view', 'grid');
+  else hash.delete('view');
   try {
     history.replaceState(history.state, '', `#${hash}`);
   } catch {

@@ -1,35 +1,36 @@
 /** App: wires the connection to what is seen. Messages only change state; `render` shows it five times a second. */
 
-import { embed, pinnedStream, pinStream } from './address.js';
+import { embed, pin, pinnedGrid, pinnedStream } from './address.js';
 import { Chart } from './chart.js';
 import { isFull, savePicture, toggleFullscreen, wire } from './controls.js';
+import { showMoment, showReturns } from './face.js';
+import { Gallery } from './gallery.js';
+import { Listing } from './listing.js';
 import { Picture } from './picture.js';
-import { mark, Readout } from './readout.js';
-import { summary } from './scale.js';
+import { Quality } from './quality.js';
 import { SimpleView } from './simple.js';
 import { Connection } from './socket.js';
 import { Stage } from './stage.js';
-import { Strip } from './strip.js';
 import { toggleTheme } from './theme.js';
-import { compact, count, duration, notice, rate, score, situation } from './words.js';
+import { Watching } from './watching.js';
 
 const RENDER_MS = 200;
 const CHART_MS = 500;
 const STATS_MS = 1000;
 const KEPT_EPISODES = 1000;
-const THUMBNAIL = { width: 320, fps: 2 };
 
 const part = (id) => document.getElementById(id);
-const readout = new Readout(document);
+const listing = new Listing();
+const histories = new Map(); // name → [[episode, steps, return], …]
 const chart = new Chart(part('chart'));
-const stage = new Stage(part('stage'), part('picture'));
 const big = new Picture(part('picture'), painted);
-const strip = new Strip(part('strip'), choose, () => watchSoon());
+const stage = new Stage(part('stage'), big);
+const gallery = new Gallery(listing, { choose, go, search: arrange, paint: date, sight: () => watching.soon() });
+const quality = new Quality(part('quality-box'), part('quality'), () => render());
 const simple = new SimpleView(part('simple'), onStreams, paintedSimple);
 const connection = new Connection({ hello, streams: onStreams, episodes: onEpisodes, frame, problem, change });
+const watching = new Watching((message) => connection.send(message), wanted);
 
-const streams = new Map(); // name → STATUS, in the server's order
-const histories = new Map(); // name → [[episode, steps, return], …]
 let listed = false; // whether the server has said which streams there are
 let chosen = pinnedStream();
 let paused = false;
@@ -38,38 +39,35 @@ let blank = true; // nothing on the canvas yet
 let shownAt = null; // when the picture on show was captured, on our clock
 let trouble = null; // what the server complained about last
 let latency = 0;
-let sent = ''; // the last `watch`
-let watchTimer = 0;
 let chartDrawn = -Infinity;
 let chartStale = true;
 
 // ---- from the server
 
 function hello(message, fresh) {
-  sent = '';
+  watching.forget();
   trouble = null;
   if (fresh) {
-    streams.clear();
+    listing.clear();
     histories.clear();
-    strip.clear();
+    gallery.clear();
     forget();
     listed = paused = big.frozen = false;
   }
   watch();
 }
 
-function onStreams(list) {
+function onStreams(list, complete = true) {
   listed = true;
-  streams.clear();
-  for (const status of list) streams.set(status.name, status);
-  for (const name of histories.keys()) if (!streams.has(name) && name !== chosen) histories.delete(name);
+  const first = listing.size < 2;
+  listing.take(list, complete);
+  for (const name of histories.keys()) if (!listing.has(name) && name !== chosen) histories.delete(name);
   const pinned = pinnedStream();
-  const first = streams.keys().next().value ?? chosen ?? pinned;
-  const before = strip.get(chosen);
-  if (streams.has(pinned)) show(pinned);
-  else if (!streams.has(chosen)) show(first);
-  tiles();
-  if (strip.get(chosen) !== before) strip.reveal(chosen);
+  const before = chosen;
+  if (listing.has(pinned)) show(pinned);
+  else if (!listing.has(chosen)) show(listing.first ?? chosen ?? pinned);
+  arrange();
+  if (chosen !== before || first) gallery.reveal(chosen);
   watch();
 }
 
@@ -80,13 +78,10 @@ function onEpisodes({ stream, reset, episodes }) {
 }
 
 function frame(one) {
-  const picture = one.meta.stream === chosen ? big : strip.get(one.meta.stream)?.picture;
-  if (picture) picture.show(one);
+  const { stream } = one.meta;
+  const picture = stream === chosen && !gallery.open ? big : gallery.tile(stream)?.picture;
+  if (picture && !paused) picture.show(one);
   else one.ack();
-}
-
-function tiles() {
-  if (!embed) strip.update([...streams.values()], chosen);
 }
 
 function problem(message) {
@@ -95,6 +90,7 @@ function problem(message) {
 
 function change() {
   syncSimple();
+  arrange();
   render();
 }
 
@@ -106,34 +102,28 @@ function awake() {
 }
 
 function wanted() {
-  if (!awake()) return { streams: [], status: false };
-  const list = [];
-  if (!paused && chosen !== null) list.push({ name: chosen, width: null, fps: null });
-  if (!paused && !embed && !isFull(part('viewer'))) {
-    for (const name of strip.visible) if (name !== chosen) list.push({ name, ...THUMBNAIL });
-  }
-  return { streams: list, status: true };
+  const streams = awake() && !paused ? gallery.wanted(chosen, embed || isFull(part('viewer'))) : [];
+  return { streams, status: awake() };
 }
 
 function watch() {
-  const want = wanted();
-  const text = JSON.stringify(want);
-  if (text !== sent && connection.send({ type: 'watch', ...want })) sent = text;
+  watching.now();
   syncSimple();
-}
-
-/** While a strip is scrolled, tiles come and go: one message for all of them. */
-function watchSoon() {
-  clearTimeout(watchTimer);
-  watchTimer = setTimeout(watch, 150);
 }
 
 function syncSimple() {
   if (connection.blocked) simple.show(chosen, !paused && awake());
   else if (simple.active) simple.stop();
+  gallery.simple = simple.active;
 }
 
 // ---- what is shown
+
+/** Bring the tiles in line with the streams; show at once where grid and big picture change places. */
+function arrange() {
+  gallery.arrange(chosen);
+  if ((document.body.dataset.view === 'grid') !== gallery.open) render();
+}
 
 /** Forget the picture on show. */
 function forget() {
@@ -143,21 +133,25 @@ function forget() {
   chartStale = true;
 }
 
-function show(name) {
-  if (name === chosen || name === undefined) return;
+/** Make a stream the big one. Its tile stands in until its first large picture. */
+function show(name, anew = false) {
+  if (name === undefined || (name === chosen && !anew)) return;
   chosen = name;
   forget();
-  const tile = strip.get(name);
+  const tile = gallery.tile(name);
   if (!tile?.source) return;
-  // Its thumbnail stands in until the first large frame.
   big.preview(tile.picture.canvas);
   stage.painted(tile.source.width, tile.source.height);
   blank = false;
 }
 
-function painted(meta, now) {
+function date(meta, now) {
   shownAt = connection.clock.toLocal(meta.timestamp) ?? now;
   latency = Math.max(0, now - shownAt);
+}
+
+function painted(meta, now) {
+  if (!gallery.open) date(meta, now);
   blank = false;
   stage.painted(meta.sourceWidth ?? meta.width, meta.sourceHeight ?? meta.height);
 }
@@ -167,94 +161,81 @@ function paintedSimple(image) {
   image.classList.toggle('pixelated', Math.max(image.naturalWidth, image.naturalHeight) <= 320);
 }
 
-function viewOf(now) {
-  const status = streams.get(chosen);
-  if (simple.active && !paused && status?.age != null) shownAt = now - status.age * 1000;
-  const ago = shownAt === null ? null : Math.max(0, now - shownAt);
-  const { phase, ever, refusal, retryAt } = connection;
-  const retryMs = retryAt === null ? null : Math.max(0, retryAt - now);
-  return { status, ago, listed, paused, phase, ever, refusal, retryMs, simple: simple.active };
-}
-
-/** Five times a second the same: then the DOM is left alone. */
-function attribute(id, name, value) {
-  const element = part(id);
-  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+function fps(now, status) {
+  if (simple.active && !paused) return status?.fps ?? 0;
+  return gallery.open ? gallery.fps(now) : big.fps(now);
 }
 
 function render() {
   const now = performance.now();
-  const view = viewOf(now);
-  const { status, ago } = view;
-  const { state, badge, headline, text, note } = situation(view);
-  const fps = simple.active && !paused ? (status?.fps ?? 0) : big.fps(now);
-  const title = status?.title || chosen || 'No stream yet';
-  // Episode, step and return belong to the picture that is seen; the rest to the run.
-  const at = big.meta ?? status ?? {};
-  const size = big.meta ?? (status?.width ? status : null);
-  mark({
-    state,
-    stream: chosen ?? '',
-    frame: big.meta?.frameNumber ?? 0,
-    ageMs: ago === null ? '' : Math.round(ago),
-    fps: fps.toFixed(1),
-    mode: simple.active ? 'simple' : 'socket',
-    picture: blank ? 'none' : simple.active && !paused ? 'simple' : 'canvas',
+  const grid = gallery.extent;
+  const status = grid ? listing.liveliest : listing.get(chosen);
+  if (simple.active && !paused && status?.age != null) shownAt = now - status.age * 1000;
+  const { phase, ever, refusal, retryAt } = connection;
+  showMoment({
+    ...{ phase, ever, refusal, status, listed, paused, chosen, blank, grid },
+    ago: shownAt === null ? null : Math.max(0, now - shownAt),
+    retryMs: retryAt === null ? null : Math.max(0, retryAt - now),
+    simple: simple.active,
+    meta: grid ? gallery.newest : big.meta,
+    fps: fps(now, status),
+    failures: big.failures,
+    problem: quality.failure ?? trouble,
+    several: listing.size > 1,
+    many: listing.many,
+    kind: listing.lastEnv === null ? 'stream' : 'env',
   });
-  readout.set({
-    title,
-    badge,
-    headline,
-    text,
-    note: note || (embed && status?.message) || '',
-    age: duration(ago),
-    fps: rate(fps),
-    size: size ? `${size.sourceWidth ?? size.width} × ${size.sourceHeight ?? size.height}` : '–',
-    episode: count(at.episode),
-    step: count(at.step),
-    return: score(at.return),
-    totalSteps: status?.totalSteps >= 1e9 ? compact(status.totalSteps) : count(status?.totalSteps),
-    stepsPerSecond: rate(status?.stepsPerSecond),
-    viewers: count(status?.viewers),
-    notice: notice({ status, simple: simple.active, problem: trouble, failures: big.failures }),
-    noEpisodes: simple.active ? 'Simple mode brings the picture only.' : 'The first point appears when an episode ends.',
-    pause: paused ? 'Resume' : 'Pause',
-  });
-  const heading = `${title} · ${badge.toLowerCase()}`;
-  if (document.title !== heading) document.title = heading;
-  attribute('pause-icon', 'href', paused ? '#i-play' : '#i-pause');
-  attribute('badge-icon', 'href', `#s-${state}`);
-  attribute('overlay-icon', 'href', `#s-${state}`);
-  attribute('picture', 'aria-label', `Picture of ${title}`);
-  if (!blank && big.meta) strip.get(chosen)?.mirror(big.canvas, big.meta, now);
-  if (chartStale && now - chartDrawn > CHART_MS) {
-    const episodes = histories.get(chosen) ?? [];
-    const { mean, best } = summary(episodes.map((one) => one[2]));
-    readout.set({ mean: score(mean), best: score(best) });
-    chart.update(episodes);
-    chartDrawn = now;
-    chartStale = false;
-  }
+  quality.update(grid ? undefined : status, now);
+  gallery.describe();
+  if (!grid && !blank && big.meta) gallery.tile(chosen)?.mirror(big.canvas, big.meta, now);
+  if (!chartStale || now - chartDrawn <= CHART_MS) return;
+  const episodes = histories.get(chosen) ?? [];
+  showReturns(episodes);
+  chart.update(episodes);
+  chartDrawn = now;
+  chartStale = false;
 }
 
 // ---- from the person
 
 function choose(name) {
-  pinStream(name);
+  const [fromGrid, byKey] = [gallery.open, gallery.focused];
+  gallery.gridWanted = false;
+  pin(name, false);
   pause(false);
-  show(name);
-  tiles();
-  strip.reveal(name);
+  show(name, fromGrid);
+  arrange();
+  gallery.reveal(name);
+  if (byKey) part('grid-button').focus();
   chartDrawn = -Infinity; // at once
   watch();
   render();
 }
 
-function neighbour(step) {
-  const names = [...streams.keys()];
-  if (names.length < 2) return;
-  const place = names.indexOf(chosen) + step;
-  choose(names[(place + names.length) % names.length]);
+function toggleGrid(on = !gallery.open) {
+  if (on === gallery.open || listing.size < 2 || simple.active) return false;
+  gallery.gridWanted = on;
+  pin(null, on);
+  if (!on) show(chosen, true);
+  arrange();
+  gallery.reveal(chosen);
+  watch();
+  return true;
+}
+
+/** Enter in the search: to the first one found. */
+function go() {
+  const name = listing.nearest(chosen);
+  gallery.searched();
+  choose(name);
+}
+
+/** An arrow key: through the streams, or over the tiles of the grid. */
+function arrow(along, across) {
+  if (listing.size < 2 || (across !== 0 && !gallery.open)) return false;
+  if (gallery.open) gallery.move(along, across);
+  else choose(listing.neighbour(chosen, along));
+  return true;
 }
 
 function pause(on) {
@@ -265,19 +246,28 @@ function pause(on) {
   render();
 }
 
+function save() {
+  if (chosen === null || blank || gallery.open) return;
+  savePicture(chosen, big.meta, (connection.phase === 'open' || simple.active) && !paused, big.canvas);
+}
+
 wire({
   pause: () => pause(!paused),
   fullscreen: () => toggleFullscreen(part('viewer')),
-  save: () => {
-    if (chosen === null || blank) return;
-    savePicture(chosen, big.meta, (connection.phase === 'open' || simple.active) && !paused, big.canvas);
-  },
+  save,
   theme: toggleTheme,
-  previous: () => neighbour(-1),
-  next: () => neighbour(1),
+  grid: () => toggleGrid(),
+  leave: () => toggleGrid(false),
+  find: () => gallery.search(),
+  left: () => arrow(-1, 0),
+  right: () => arrow(1, 0),
+  up: () => arrow(0, -1),
+  down: () => arrow(0, 1),
 });
 addEventListener('hashchange', () => {
-  if (streams.has(pinnedStream())) choose(pinnedStream());
+  if (pinnedGrid()) toggleGrid(true);
+  else if (listing.has(pinnedStream())) choose(pinnedStream());
+  else toggleGrid(false);
 });
 document.addEventListener('fullscreenchange', watch);
 document.addEventListener('visibilitychange', () => {
@@ -291,8 +281,9 @@ new IntersectionObserver(([entry]) => {
 
 setInterval(render, RENDER_MS);
 setInterval(() => {
-  if (!sent || wanted().streams.length === 0) return;
-  connection.send({ type: 'performance_stats', fps: +big.fps(performance.now()).toFixed(2), latency: +latency.toFixed(2), queueSize: big.pending });
+  if (watching.count === 0) return;
+  const rounded = { fps: +fps(performance.now()).toFixed(2), latency: +latency.toFixed(2) };
+  connection.send({ type: 'performance_stats', ...rounded, queueSize: big.pending + gallery.pending });
 }, STATS_MS);
 
 document.body.classList.toggle('embed', embed);

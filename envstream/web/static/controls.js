@@ -2,10 +2,22 @@
 
 import { address } from './address.js';
 
-const KEYS = { ' ': 'pause', f: 'fullscreen', s: 'save', t: 'theme', ArrowLeft: 'previous', ArrowRight: 'next' };
+const KEYS = {
+  ' ': 'pause',
+  f: 'fullscreen',
+  s: 'save',
+  g: 'grid',
+  e: 'find',
+  t: 'theme',
+  Escape: 'leave',
+  ArrowLeft: 'left',
+  ArrowRight: 'right',
+  ArrowUp: 'up',
+  ArrowDown: 'down',
+};
 const OWN_KEYS = 'input, textarea, select, [contenteditable]';
 
-/** `actions` = {pause, fullscreen, save, theme, previous, next}, by `data-action` and by key. */
+/** `actions` = {pause, fullscreen, …}, by `data-action` and by key. One that gives false leaves the key to the browser. */
 export function wire(actions) {
   for (const button of document.querySelectorAll('[data-action]')) {
     button.addEventListener('click', (event) => {
@@ -21,8 +33,7 @@ export function wire(actions) {
     if (event.key === ' ' && target instanceof Element && target.closest('button')) return;
     const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action || event.repeat) return;
-    event.preventDefault();
-    actions[action]();
+    if (actions[action]() !== false) event.preventDefault();
   });
 }
 

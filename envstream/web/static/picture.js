@@ -37,11 +37,21 @@ export function rate(times, now) {
   return overdue || mean === 0 ? 0 : 1000 / mean;
 }
 
+/** The MIME type of a picture, from the `format` in its metadata. Pure. */
+export function mime(format) {
+  const name = String(format ?? 'jpeg').toLowerCase();
+  return `image/${name === 'jpg' ? 'jpeg' : name}`;
+}
+
 export class Picture {
   /** Metadata of the frame that is on the canvas, or null. */
   meta = null;
   /** Pictures that could not be decoded. */
   failures = 0;
+  /** Size of what is on the canvas. */
+  size = { width: 0, height: 0 };
+  /** Canvas pixels for each pixel of the pictures to come, along each side. */
+  multiple = 1;
 
   #context;
   #onPaint;
@@ -101,7 +111,7 @@ export class Picture {
     const [w, h] = [source.naturalWidth ?? source.width, source.naturalHeight ?? source.height];
     if (w < 2 || h < 2) return;
     const scale = Math.min(1, maxWidth / w);
-    this.#resize(Math.round(w * scale), Math.round(h * scale));
+    this.#resize(Math.round(w * scale), Math.round(h * scale), 1);
     this.#context.drawImage(source, 0, 0, this.canvas.width, this.canvas.height);
   }
 
@@ -109,8 +119,9 @@ export class Picture {
     if (!this.#ready) return;
     const { frame, bitmap } = this.#ready;
     this.#ready = null;
-    this.#resize(bitmap.width, bitmap.height);
-    this.#context.drawImage(bitmap, 0, 0);
+    this.#resize(bitmap.width, bitmap.height, this.multiple);
+    this.#context.imageSmoothingEnabled = this.multiple === 1;
+    this.#context.drawImage(bitmap, 0, 0, this.canvas.width, this.canvas.height);
     bitmap.close();
     this.meta = frame.meta;
     const now = performance.now();
@@ -120,10 +131,11 @@ export class Picture {
     this.#onPaint(frame.meta, now);
   }
 
-  #resize(width, height) {
-    const { canvas } = this;
-    if (canvas.width !== width) canvas.width = width;
-    if (canvas.height !== height) canvas.height = height;
+  #resize(width, height, multiple) {
+    const { canvas, size } = this;
+    if (size.width !== width || size.height !== height) this.size = { width, height };
+    if (canvas.width !== width * multiple) canvas.width = width * multiple;
+    if (canvas.height !== height * multiple) canvas.height = height * multiple;
   }
 
   #discard() {
@@ -144,7 +156,7 @@ export class Picture {
       this.#waiting = null;
       let bitmap;
       try {
-        bitmap = await createImageBitmap(new Blob([frame.data], { type: `image/${frame.meta.format}` }));
+        bitmap = await createImageBitmap(new Blob([frame.data], { type: mime(frame.meta.format) }));
       } catch {
         // Acknowledged all the same: a broken picture must not end the stream.
         this.failures += 1;

@@ -80,7 +80,7 @@ export class Connection {
   #greeted = 0;
   #timers = { open: 0, ping: 0, retry: 0 };
 
-  /** `on` = {hello(message, fresh), streams, episodes, frame({meta, data, ack}), problem, change()} */
+  /** `on` = {hello(message, fresh), streams(list, complete), episodes, frame({meta, data, ack}), problem, change()} */
   constructor(on) {
     this.#on = on;
     addEventListener('online', () => this.retryNow());
@@ -184,7 +184,7 @@ export class Connection {
       this.#unanswered = 0;
       this.clock.sample(message.t, message.now, now);
     } else if (message?.type === 'frame_metadata') this.#meta = message;
-    else if (message?.type === 'streams') this.#on.streams(message.streams ?? []);
+    else if (message?.type === 'streams') this.#on.streams(message.streams ?? [], message.complete !== false);
     else if (message?.type === 'episodes') this.#on.episodes(message);
     else if (message?.type === 'error') this.#on.problem(message);
   }

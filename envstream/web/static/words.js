@@ -46,17 +46,25 @@ export function duration(ms) {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** Pictures a second, or seconds from one to the next. */
+function slow(fps) {
+  return fps >= 0.5 || !fps ? `${rate(fps)} fps` : `one in ${duration(1000 / fps)}`;
+}
+
 /** Why pictures come slower than they could; '' when they do not. */
 export function limitNote(limit) {
   if (!limit) return '';
   if (limit.by !== 'budget') return `pictures are limited to ${rate(limit.fps)} fps`;
   const share = +(limit.share * 100).toPrecision(2);
   const render = duration(limit.renderMs);
-  return `render takes ${render}; the ${share} % budget limits pictures to ${rate(limit.fps)} fps (videoStreamMaxOverhead)`;
+  return `render takes ${render}; the ${share} % budget limits pictures to ${slow(limit.fps)} (videoStreamMaxOverhead)`;
 }
 
 /** A count-down in whole seconds: calm to read. */
 const inSeconds = (ms) => `in ${Math.max(1, Math.ceil(ms / 1000))} s`;
+
+/** Whether a stream says what is wrong and has no picture to show. */
+export const pictureless = (status) => Boolean(status?.message) && status.width == null;
 
 const last = (ago) => (known(ago) ? `last frame ${duration(ago)} ago` : '');
 const join = (...parts) => parts.filter(Boolean).join(', ');
@@ -80,12 +88,18 @@ function reconnecting({ ago, retryMs }) {
   return { state: 'reconnecting', badge: 'Reconnecting', headline, text: '', note: join('connection lost', last(ago)) };
 }
 
-function ended({ ago }) {
-  const text = 'The next run shows up here by itself.';
+function ended({ ago, status }) {
+  const text = pictureless(status) ? status.message : 'The next run shows up here by itself.';
   return { state: 'ended', badge: 'Ended', headline: 'Run ended', text, note: join('run ended', last(ago)) };
 }
 
+/** A picture was asked for and taking it failed: what helps stands where the picture would. */
+function failing({ status }) {
+  return { state: 'failing', badge: 'No picture', headline: 'No picture', text: status.message, note: '' };
+}
+
 function waiting({ status }) {
+  if (pictureless(status)) return failing({ status });
   const headline = status ? 'Waiting for the first step' : 'Waiting for a stream';
   const text = 'The picture appears with the first step of the training.';
   return { state: 'waiting', badge: 'Waiting', headline, text, note: '' };
@@ -121,11 +135,22 @@ export function situation(at) {
   return { state: 'live', badge: 'Live', headline: '', text: '', note: '' };
 }
 
+/** A stream's state in one word, as on its tile. */
+export function stateWord(state) {
+  return state === 'stalled' ? 'updating' : state;
+}
+
+/** What the grid shows: 64 of 1,024 streams. */
+export function extent({ found, all, sight, kind }) {
+  if (found < all) return `${count(found)} of ${count(all)} ${kind}`;
+  return sight < all ? `${count(all)} ${kind}, ${count(sight)} in sight` : `${count(all)} ${kind}`;
+}
+
 /** The quiet line under the picture: what holds it back or went wrong. */
-export function notice({ status, simple, problem, failures }) {
+export function notice({ status, simple, problem, failures, grid }) {
   const parts = [
     simple ? 'simple mode: something on the way does not carry WebSockets' : '',
-    status?.message ?? '',
+    pictureless(status) && !grid ? '' : (status?.message ?? ''),
     problem ?? '',
     status?.state === 'ended' ? '' : limitNote(status?.limit),
     failures > 0 ? `${count(failures)} ${failures === 1 ? 'picture' : 'pictures'} could not be decoded` : '',

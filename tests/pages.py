@@ -1,0 +1,90 @@
+"""The page in a real browser, for tests: a tab, and what the page says of itself."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from conftest import missing
+from serving import until
+
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Page:
+    """A tab, and what the page says of itself in its body's data attributes."""
+
+    def __init__(self, browser: Any, url: str, **options: Any) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        self.tab = self.context.new_page()
+        self.problems: list[str] = []
+        self.tab.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.tab.goto(url)
+
+    def __enter__(self) -> Page:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.context.close()
+
+    def data(self, name: str) -> str:
+        return str(self.tab.evaluate(f"document.body.dataset.{name}"))
+
+    def is_in(self, state: str, seconds: float = 20.0) -> None:
+        until(
+            lambda: self.data("state") == state, f"the page to be {state}, not {self.data('state')}", seconds
+        )
+
+    def frame(self) -> int:
+        value = self.data("frame")
+        return int(value) if value.isdigit() else 0
+
+    def pixels(self) -> str:
+        """The canvas as it is painted now."""
+        return str(self.tab.evaluate("document.querySelector('canvas').toDataURL()"))
+
+    def text(self) -> str:
+        return str(self.tab.inner_text("body"))
+
+    def module(self, name: str, code: str) -> Any:
+        """What a function body gives that uses a module of the page, as `it`."""
+        return self.tab.evaluate(f"async () => {{ const it = await import('./static/{name}.js'); {code} }}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser without a window."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install -e '.[test]'")
+    path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+    if path is None:
+        missing("a Chromium browser", "on Debian: apt-get install chromium")
+    with playwright.sync_playwright() as running:
+        started = running.chromium.launch(executable_path=path, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Page]]:
+    """Opens pages; at the end of the test none of them may have had an error."""
+    pages: list[Page] = []
+
+    def opening(url: str, **options: Any) -> Page:
+        pages.append(Page(browser, url, **options))
+        return pages[-1]
+
+    yield opening
+    for page in pages:
+        page.context.close()
+    assert [problem for page in pages for problem in page.problems] == []
