@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections import deque
+from collections.abc import Callable
 from ctypes.util import find_library
 from functools import partial
 from pathlib import Path
@@ -18,10 +19,12 @@ import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from envstream import StreamingWrapper
+from envstream import wrap
 from envstream.errors import SettingError
 
 ALGORITHMS = ("PPO", "A2C", "DQN", "random")
+VECTORIZATIONS = ("sync", "async")
+Train = Callable[[DictConfig, type[BaseException]], str]
 log = logging.getLogger("train")
 
 
@@ -44,15 +47,14 @@ class Stop:
 
 
 def make_env(cfg: DictConfig, index: int) -> gym.Env[Any, Any]:
-    """The env that `cfg.env` names, streamed where `env.videoStream` says so."""
+    """The env that `cfg.env` names, as it is."""
     if cfg.env.get("module"):
         gym.register_envs(importlib.import_module(cfg.env.module))
     try:
-        mode = "human" if cfg.env.viewer else "rgb_array"
+        mode = "human" if cfg.env.viewer else cfg.env.get("renderMode") or "rgb_array"
         env = gym.make(cfg.env.id, render_mode=mode, **(cfg.env.get("kwargs") or {}))
     except (gym.error.Error, ModuleNotFoundError, TypeError) as error:
         raise SystemExit(f"env.id={cfg.env.id}: {error}") from None
-    env = StreamingWrapper(env, cfg.env)
     env.action_space.seed(cfg.train.seed + index)
     return env
 
@@ -61,11 +63,25 @@ def learner_env(cfg: DictConfig, index: int) -> gym.Env[Any, Any]:
     """The env as its learner wants to see it: what `env.wrapper` names goes around it."""
     from stable_baselines3.common.monitor import Monitor
 
-    env: gym.Env[Any, Any] = Monitor(make_env(cfg, index))
+    env = make_env(cfg, index)
+    if cfg.env.numEnvs == 1:
+        env = wrap(env, cfg.env)
+    env = Monitor(env)
     if cfg.env.get("wrapper"):
         module, _, name = cfg.env.wrapper.rpartition(".")
         env = getattr(importlib.import_module(module), name)(env)
     return env
+
+
+def learner_envs(cfg: DictConfig) -> Any:
+    """`env.numEnvs` of them, in this process or each in one of its own; several are streamed together."""
+    from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecFrameStack
+
+    vectorized = {"sync": DummyVecEnv, "async": SubprocVecEnv}[cfg.env.vectorization]
+    envs: VecEnv = vectorized([partial(learner_env, cfg, index) for index in range(cfg.env.numEnvs)])
+    if cfg.env.numEnvs > 1:
+        envs = wrap(envs, cfg.env)
+    return VecFrameStack(envs, cfg.env.frameStack) if cfg.env.get("frameStack") else envs
 
 
 def without_a_screen() -> None:
@@ -76,44 +92,39 @@ def without_a_screen() -> None:
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 
-def act_randomly(cfg: DictConfig) -> str:
+def act_randomly(cfg: DictConfig, stopped: type[BaseException]) -> str:
     """Random actions for `train.totalTimesteps` steps; needs no learning library."""
-    env = make_env(cfg, 0)
+    vectorized = {"sync": gym.vector.SyncVectorEnv, "async": gym.vector.AsyncVectorEnv}[cfg.env.vectorization]
+    made = vectorized([partial(make_env, cfg, index) for index in range(cfg.env.numEnvs)])
+    envs = wrap(gym.wrappers.vector.RecordEpisodeStatistics(made), cfg.env)
+    envs.action_space.seed(cfg.train.seed)
     returns: deque[float] = deque(maxlen=100)
-    total, steps = 0.0, 0
+    steps = 0
     try:
-        env.reset(seed=cfg.train.seed)
+        envs.reset(seed=cfg.train.seed)
         while steps < cfg.train.totalTimesteps:
-            steps += 1
-            _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
-            total += float(reward)
-            if terminated or truncated:
-                returns.append(total)
-                total = 0.0
-                env.reset()
-    except Stopped:
+            steps += cfg.env.numEnvs
+            *_, infos = envs.step(envs.action_space.sample())
+            if "episode" in infos:
+                returns.extend(infos["episode"]["r"][infos["_episode"]])
+    except stopped:
         return f"stopped after {steps:,} steps; {summary(list(returns))}"
     finally:
-        env.close()
+        envs.close()
     return summary(list(returns))
 
 
-def learn(cfg: DictConfig) -> str:
+def learn(cfg: DictConfig, stopped: type[BaseException]) -> str:
     """Train with Stable-Baselines3."""
     if cfg.train.save:  # At the end it would be too late to find out.
         Path(cfg.train.save).expanduser().parent.mkdir(parents=True, exist_ok=True)
     try:
         import stable_baselines3 as sb3
         import torch
-        from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecFrameStack
     except ImportError as error:
         raise SystemExit(f'{error}; install what training needs: pip install -e ".[train]"') from None
     torch.set_num_threads(cfg.train.threads)
-    envs: VecEnv = DummyVecEnv(
-        [partial(learner_env, cfg, index) for index in range(cfg.env.get("numEnvs") or 1)]
-    )
-    if cfg.env.get("frameStack"):
-        envs = VecFrameStack(envs, cfg.env.frameStack)
+    envs = learner_envs(cfg)
     try:
         algorithm = getattr(sb3, cfg.train.algo)
         kwargs = instantiate(cfg.train.kwargs, _convert_="all")
@@ -124,7 +135,7 @@ def learn(cfg: DictConfig) -> str:
     begun = ""
     try:
         model.learn(cfg.train.totalTimesteps, progress_bar=cfg.train.progressBar)
-    except Stopped:
+    except stopped:
         begun = f"stopped after {model.num_timesteps:,} steps; "
     finally:
         envs.close()
@@ -151,14 +162,27 @@ def summary(returns: list[float]) -> str:
     return f"mean return of the last {len(returns)} episodes: {sum(returns) / len(returns):.1f}"
 
 
+def chosen(cfg: DictConfig) -> Train:
+    """What trains: a simulator's own recipe, random actions, or Stable-Baselines3."""
+    if cfg.env.get("recipe"):
+        recipe: Train = importlib.import_module(cfg.env.recipe).train
+        return recipe
+    for key, value, known in (
+        ("train.algo", cfg.train.algo, ALGORITHMS),
+        ("env.vectorization", cfg.env.vectorization, VECTORIZATIONS),
+    ):
+        if value not in known:
+            raise SystemExit(f"{key}={value}: expected one of {', '.join(known)}")
+    return act_randomly if cfg.train.algo == "random" else learn
+
+
 @hydra.main(version_base="1.3", config_path="cfg", config_name="config")
 def main(cfg: DictConfig) -> None:
-    if cfg.train.algo not in ALGORITHMS:
-        raise SystemExit(f"train.algo={cfg.train.algo}: expected one of {', '.join(ALGORITHMS)}")
+    train = chosen(cfg)
     without_a_screen()
     stop = Stop()
     try:
-        said = act_randomly(cfg) if cfg.train.algo == "random" else learn(cfg)
+        said = train(cfg, Stopped)
     except SettingError as error:
         raise SystemExit(str(error)) from None
     print(said, flush=True)

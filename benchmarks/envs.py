@@ -76,3 +76,73 @@ class BusyEnv(TrivialEnv):
     def render(self) -> Any:
         self.renders += 1
         return self._pictures[self.renders % len(self._pictures)]
+
+
+class TensorBatch:
+    """Stand-in for a batched simulator: 64 envs whose cameras' pictures are one tensor on the CPU.
+
+    A step draws new observations, rewards and ends as tensors, in about the time that a small one takes.
+    """
+
+    num_envs = 64
+    device = "cpu"
+    is_vector_env = True
+    render_mode = "rgb_array"
+    spec = None
+    action_space = gym.spaces.Box(-1, 1, (64, 4))
+
+    def __init__(self) -> None:
+        import torch
+
+        self._torch = torch
+        torch.set_num_threads(1)
+        torch.manual_seed(1)
+        self.pictures = torch.randint(0, 255, (self.num_envs, 240, 320, 3), dtype=torch.uint8)
+        self._weights = torch.randn(4, 256), torch.randn(256, 256)
+        self._steps = 0
+
+    @property
+    def unwrapped(self) -> TensorBatch:
+        return self
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        return {"policy": self._torch.zeros(self.num_envs, 256)}, {}
+
+    def step(self, action: Any) -> Any:
+        torch = self._torch
+        self._steps += 1
+        into, through = self._weights
+        policy = torch.tanh(torch.tanh(torch.as_tensor(action) @ into) @ through)
+        self.pictures[self._steps % self.num_envs].add_(1)
+        ended = torch.zeros(self.num_envs, dtype=torch.bool)
+        ended[self._steps % self.num_envs] = True
+        return {"policy": policy}, policy.sum(1), ended, torch.zeros_like(ended), {}
+
+    def render(self) -> Any:
+        return self.pictures[0].numpy()
+
+    def close(self) -> None:
+        pass
+
+
+def many_envs(vectorized: str) -> Any:
+    """Eight CartPoles, each in a process of its own."""
+
+    def make() -> Any:
+        return gym.make("CartPole-v1", render_mode="rgb_array")
+
+    if vectorized == "gymnasium":
+        return gym.vector.AsyncVectorEnv([make] * 8)
+    from stable_baselines3.common.vec_env import SubprocVecEnv
+
+    envs = SubprocVecEnv([make] * 8, start_method="fork")
+    envs.draw = lambda: np.array([envs.action_space.sample() for _ in range(8)])  # type: ignore[attr-defined]
+    return envs
+
+
+KINDS: dict[str, Any] = {
+    "async8": lambda: many_envs("gymnasium"),
+    "subproc8": lambda: many_envs("sb3"),
+    "pyboy": lambda: gym.make("envstream/PyBoy-v0", frame_skip=24, render_mode="rgb_array"),
+    "tensors": TensorBatch,
+}

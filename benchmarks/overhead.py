@@ -1,13 +1,14 @@
 """What streaming takes from training, beside what people use today.
 
-Three parts (`--part` picks some):
+Four parts (`--part` picks some):
   idle     `step()` with nobody watching, against an empty `gymnasium.Wrapper` around the same trivial env.
            Bar: at most 150 ns a step, and `render()` never called.
   viewers  CartPole-v1, random actions, full speed, with 0, 1 and 16 viewers. Steps/s as a share of (i) a bare
            loop and (ii) a bare loop that renders at 30 Hz and throws the picture away. Bar: the process
            worker keeps at least 97 % of (ii). Beside it: loop (ii) around a `gymnasium.Wrapper` that does
-           nothing, which is the most that any wrapper can keep; the thread worker, a Flask thread as in the usual
-           blog post, PyPI's mjpeg-streamer, vidgear's WebGear, and Gymnasium's RecordVideo (speed only).
+           nothing, which is the most that any wrapper can keep; the thread worker, a Flask thread as in the
+           usual blog post, PyPI's mjpeg-streamer, vidgear's WebGear, and Gymnasium's RecordVideo (speed
+           only).
            CartPole lets other threads in at every reset (numpy's generator gives up the interpreter), which
            spares servers in threads much waiting; `--env busy` is a pure-Python env that does not.
            Beside the share of the speed, the share per second of the trainer's own CPU: what is left of a
@@ -15,6 +16,8 @@ Three parts (`--part` picks some):
   costly   HalfCheetah with a software renderer (MUJOCO_GL=egl), one viewer, and the share of time that
            capturing may take (`videoStreamMaxOverhead`) at 0.05 and at 0.5. Bar: at 0.05 at least 94 % of
            the bare speed is left.
+  kinds    Vector envs in processes, PyBoy and a batch of tensors, with 0 and 1 viewer, at the bare loop's
+           side. Bar: 99 % and 95 % of the bare speed; `--kind` picks some.
 
 Each turn is a fresh training process; all viewers live in one small process whose CPU is printed. The
 rivals want `pip install -e ".[bench]"`; in a Python of their own give `--rivals-python`: they are then
@@ -54,6 +57,7 @@ from common import (
 IDLE_BAR_NS = 150.0
 VIEWERS_BAR = 0.97
 COSTLY_BAR = 0.94
+KINDS_BARS = {0: 0.99, 1: 0.95}  # Viewers → share of the bare speed.
 PACKAGES = {
     "mjpeg-streamer": "mjpeg-streamer",
     "webgear": "'vidgear[asyncio]'",
@@ -307,13 +311,49 @@ def costly(args: argparse.Namespace) -> tuple[list[Row], list[Bar]]:
     ]
 
 
-PARTS = {"idle": idle, "viewers": viewers, "costly": costly}
+# kinds
+
+
+def kinds(args: argparse.Namespace) -> tuple[list[Row], list[Bar]]:
+    names = {
+        "async8": "AsyncVectorEnv(8)",
+        "subproc8": "SubprocVecEnv(8)",
+        "pyboy": "PyBoy, frame skip 24",
+        "tensors": "tensors, 64 x (240, 320, 3)",
+    }
+    rows, bars = [], []
+    for kind in args.kind or names:
+        # Observing RAM, the emulator draws only what is looked at.
+        contenders = [BARE, PROCESS]
+        turn = Slice(kind, 0.5, 0.2) if args.quick else Slice(kind, args.seconds)
+        try:
+            found = collect(contenders, [0, 1], 1 if args.quick else args.rounds, turn)
+        except (Missing, RuntimeError) as error:
+            print(f"skipped: {names[kind]} ({error})")
+            continue
+        for row in summed("kinds", found, contenders, [0, 1]):
+            row["kind"] = names[kind]
+            rows.append(row)
+            if row["contender"] == PROCESS.name:
+                bar = KINDS_BARS[row["viewers"]]
+                promise = f"{names[kind]}, {row['viewers']} viewers: at least {100 * bar:g} % of bare"
+                share = row["of_bare"]
+                bars.append(Bar(promise, f"{share.text(factor=100)} %", share.median >= bar))
+    columns = {
+        key: COLUMNS[key] for key in ("contender", "viewers", "steps_per_second", "of_bare_text", "fps")
+    }
+    table("Other kinds of envs", rows, {"kind": "env", **columns, "age_p50_ms": "age p50, ms"})
+    return rows, bars
+
+
+PARTS = {"idle": idle, "viewers": viewers, "costly": costly, "kinds": kinds}
 
 
 def main() -> None:
     arguments = parser(__doc__, rounds=3, seconds=3.0)
     arguments.add_argument("--part", action="append", choices=list(PARTS), help="only this; may be repeated")
     arguments.add_argument("--env", default="CartPole-v1", help="what `viewers` trains; an id, or `busy`")
+    arguments.add_argument("--kind", action="append", choices=["async8", "subproc8", "pyboy", "tensors"])
     arguments.add_argument("--viewers", type=int, nargs="+", default=[0, 1, 16], metavar="N")
     arguments.add_argument(
         "--rivals-python", default=sys.executable, metavar="PATH", help="a Python with the rivals' packages"

@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -44,17 +45,21 @@ def newest_version(env_id: str) -> str:
 
 
 def make_env(env_id: str) -> Any:
-    """The env; `busy` is the pure-Python one of this folder."""
-    if env_id == "busy":
-        from envs import BusyEnv
+    """The env; `busy` is the pure-Python one of this folder, and `KINDS` there names those of other kinds."""
+    from envs import KINDS, BusyEnv
 
+    if env_id == "busy":
         return BusyEnv()
+    if env_id in KINDS:
+        return KINDS[env_id]()
     return gym.make(newest_version(env_id), render_mode="rgb_array")
 
 
 def count_renders(env: Any) -> list[int]:
     """Have the innermost env count its renders, without a layer that `step()` would pass through."""
     inner, count = env.unwrapped, [0]
+    if not isinstance(inner, gym.Env):  # Of many envs one is asked in ways of its own.
+        return count
     render = inner.render
 
     def counting() -> Any:
@@ -78,25 +83,28 @@ def enter(args: argparse.Namespace, env: Any, folder: str) -> tuple[Any, Publish
 
         return record_video(env, folder), None, {}
     if args.contender == "envstream":
-        from envstream import StreamingWrapper
+        from envstream import wrap
 
-        wrapped = StreamingWrapper(env, {"videoStreamPort": 0, **json.loads(args.settings)})
-        wrapped.reset(seed=1)
-        port = int((wrapped.stream_url or "").split(":")[2].split("/")[0])
-        title = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
-        return wrapped, None, {"port": port, "path": "/ws", "stream": title}
+        wrapped = wrap(env, {"videoStreamPort": 0, **json.loads(args.settings)})
+        wrapped.reset()
+        url = wrapped.stream_url or ""
+        with urllib.request.urlopen(f"{url}api/streams") as answer:
+            name = json.load(answer)["streams"][0]["name"]
+        return wrapped, None, {"port": int(url.split(":")[2].split("/")[0]), "path": "/ws", "stream": name}
     from rivals import RIVALS
 
     rival = RIVALS[args.contender]()
     return env, lambda: rival.put(env.render()), {"port": rival.port, "path": rival.path}
 
 
-def action_chunks(env: Any) -> Iterator[list[Any]]:
+def action_chunks(env: Any, many: bool) -> Iterator[list[Any]]:
     """Random actions, drawn beforehand: the policy costs nothing, so that streaming shows the most."""
     env.action_space.seed(1)
-    actions = [env.action_space.sample() for _ in range(64 * STEPS_BETWEEN_LOOKS)]
-    starts = range(0, len(actions), STEPS_BETWEEN_LOOKS)
-    return itertools.cycle([actions[start : start + STEPS_BETWEEN_LOOKS] for start in starts])
+    draw = getattr(env, "draw", env.action_space.sample)
+    # Steps of many envs take longer: the clock is looked at more often.
+    length = 2 if many else STEPS_BETWEEN_LOOKS
+    actions = [draw() for _ in range(64 * length)]
+    return itertools.cycle([actions[start : start + length] for start in range(0, len(actions), length)])
 
 
 def hear() -> dict[str, Any] | None:
@@ -113,20 +121,21 @@ def hear() -> dict[str, Any] | None:
 def train(env: Any, publish: Publish | None, renders: list[int]) -> dict[str, Any]:
     """Train until the window is over, and say what was done in it."""
     step, reset, due = env.step, env.reset, 0.0
+    many = hasattr(env, "num_envs")  # Those begin anew by themselves.
     window: dict[str, Any] | None = None
     began: tuple[float, float, int] | None = None
     steps = 0
-    for actions in action_chunks(env):
+    for actions in action_chunks(env, many):
         for action in actions:
-            _, _, terminated, truncated, _ = step(action)
-            if terminated or truncated:
+            result = step(action)
+            if not many and (result[2] or result[3]):
                 reset()
         now = time.monotonic()
         if publish is not None and now >= due:
             due = max(due + 1 / RENDER_FPS, now)
             publish()
         if began is not None:
-            steps += STEPS_BETWEEN_LOOKS
+            steps += len(actions)
             if now >= window["until"]:  # type: ignore[index]
                 break
         elif window is None:
@@ -173,7 +182,7 @@ def main() -> None:
             say(out, {"missing": str(error)})
             return
         stack.callback(env.close)
-        env.reset(seed=1)
+        env.reset()
         say(out, {"pid": os.getpid(), **where})
         say(out, train(env, publish, renders))
         os.read(0, 1)  # Nobody is hung up on while the viewers still count: the end comes with this input.

@@ -21,28 +21,39 @@ PACKAGE = ROOT / "envstream"
 
 # From the ground up. A module imports from lower floors only, never from its own.
 FLOORS = [
-    {"_version", "errors", "wire"},
-    {"checks"},
-    {"config"},
-    {"frame"},
+    {"_version", "errors", "wire", "pyboy_game.opcodes"},
+    {"checks", "pyboy_game.tiles", "pyboy_game.assembler"},
+    {"config", "pyboy_game.build", "pyboy_game.catch"},
+    {"frame", "pyboy_game.__main__", "envs.cartridge"},
     {"codec"},
-    {"buffer", "pace"},
+    {"buffer", "pace", "performance"},
     {"encoder"},
     {"viewer", "stream"},
     {"hub"},
-    {"sources.text", "sources.render", "links.block", "links.control"},
-    {"sources.pixels", "links.channel", "links.intake"},
+    {"sources.text", "sources.render", "sources.pyboy", "links.block", "links.control"},
+    {"sources.pixels", "sources.subenvs", "sources.transfer", "sources.views", "links.ends"},
+    {"links.channel", "links.intake", "sources.glimpse"},
     {"links.worker"},
     {"links.sidecar"},
-    {"web.messages", "web.auth", "web.protocols", "web.fanout"},
+    {"web.messages", "web.auth", "web.protocols", "web.fanout", "web.streaming"},
     {"web.app", "web.pictures", "web.sockets"},
     {"web.asgi"},
     {"web.server"},
     {"web.child", "web.thread"},
     {"outlet"},
-    {"notebook"},
-    {"wrappers.tap"},
-    {"wrappers.gym"},
+    {"notebook", "sources.tensors"},
+    {"wrappers.tally", "wrappers.tap"},
+    {"wrappers.gallery", "wrappers.gym", "wrappers.ledger", "publishing"},
+    {"wrappers.watch"},
+    {"wrappers.batched", "recipes.rollout"},
+    {"wrappers.vector", "wrappers.sb3"},
+    {"streamer"},
+    {"wrapping", "recipes.mjlab", "recipes.isaac"},
+    {"envs", "envs.hooks", "envs.emulator"},
+    {"envs.pyboy"},
+    {"demo"},
+    {"cli"},
+    {"__main__"},
     {""},
 ]
 
@@ -53,7 +64,18 @@ DOORS: dict[str, tuple[str, ...]] = {
     "uvicorn": ("web.",),
     "uvloop": ("web.",),
     "a2wsgi": ("web.",),
-    "gymnasium": ("wrappers.",),
+    "gymnasium": ("wrappers.", "wrapping", "recipes.", "envs", "envs.", "pyboy_game.catch"),
+    "torch": ("sources.tensors", "sources.transfer", "recipes."),
+    "mjlab": ("recipes.mjlab",),
+    "isaaclab": ("recipes.isaac",),
+    "isaaclab_rl": ("recipes.isaac",),
+    "isaaclab_tasks": ("recipes.isaac",),
+    "isaacgym": ("recipes.isaac",),
+    "isaacgymenvs": ("recipes.isaac",),
+    "rsl_rl": ("recipes.",),
+    "tqdm": ("recipes.",),
+    "pyboy": ("envs.emulator",),
+    "stable_baselines3": ("wrappers.sb3",),
     "hydra": ("config",),
     "omegaconf": ("config",),
     "PIL": ("codec", "sources.text"),
@@ -62,6 +84,13 @@ DOORS: dict[str, tuple[str, ...]] = {
 
 TESTED_ELSEWHERE = {
     "": "test_house",
+    "__main__": "test_cli",
+    "envs": "test_envs_pyboy",
+    "pyboy_game.__main__": "test_pyboy_game_build",
+    "pyboy_game.opcodes": "test_pyboy_game_assembler",
+    "recipes.rollout": "test_recipes",
+    "recipes.mjlab": "test_recipes",
+    "recipes.isaac": "test_recipes",
     "_version": "test_house",
     "web.server": "test_web_server",
     "web.child": "test_web_server",
@@ -70,6 +99,7 @@ TESTED_ELSEWHERE = {
     "web.sockets": "test_web_server",
     "web.thread": "test_web_server",
     "outlet": "test_links_sidecar",
+    "links.ends": "test_links_block",
 }
 
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 40  # Lines; a function's without its docstring.
@@ -166,7 +196,19 @@ def test_packages_of_others_come_in_by_their_own_door(module: str) -> None:
 
 # --- what an import loads ------------------------------------------------------------------------------
 
-HEAVY = {"flask", "torch", "hydra", "omegaconf", "redis", "av", "cv2", "gymnasium", "numpy", "uvicorn"}
+HEAVY = {
+    "flask",
+    "torch",
+    "hydra",
+    "omegaconf",
+    "redis",
+    "av",
+    "cv2",
+    "gymnasium",
+    "numpy",
+    "uvicorn",
+    "pyboy",
+}
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

@@ -27,7 +27,7 @@ def test_ppo_trains_on_cartpole_and_says_how_it_went() -> None:
 
 
 def test_the_streaming_config_streams_by_itself() -> None:
-    run = train("--config-name", "test_stream", "train.algo=random", "train.totalTimesteps=600000")
+    run = train("--config-name", "test_stream", "train.algo=random", "train.totalTimesteps=100000")
     assert run.returncode == 0 and "watch at" in run.stderr
 
 
