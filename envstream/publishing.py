@@ -44,7 +44,9 @@ class Published:
         with self._writing:
             before = self.tap.captures
             told = {key: value.item() if hasattr(value, "item") else value for key, value in info.items()}
-            self.tap.capture(lambda: self._picture(frame), {**told, "totalSteps": self._count})
+            self.tap.capture(
+                lambda: self._picture(frame), {"method": "publish", **told, "totalSteps": self._count}
+            )
             return self.tap.captures > before
 
     def _picture(self, frame: object) -> object:

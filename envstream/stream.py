@@ -201,7 +201,7 @@ class Stream:
         # Sub-envs step together: what each of thousands that nobody looks at has done is no news.
         steps = None if self.place or not self._steps else self._steps[-1]
         number = frame.number if frame else None
-        return (self.ended, self.message, number, self.viewers, self.failures, steps)
+        return (self.ended, self.message, number, self.viewers, self.failures, self.quality, steps)
 
     def status(self, now: float | None = None) -> dict[str, Any]:
         """What the page is told about this stream."""

@@ -49,7 +49,14 @@ def test_what_is_told_along_comes_with_the_picture(quiet: QuietOutlet) -> None:
         PICTURE, "robot", episode=2, step=np.int64(7), episode_return=np.float32(1.5), arm="left"
     )
     (picture,) = quiet.pictures()
-    assert picture.info == {"episode": 2, "step": 7, "return": 1.5, "arm": "left", "totalSteps": 1}
+    assert picture.info == {
+        "episode": 2,
+        "step": 7,
+        "return": 1.5,
+        "arm": "left",
+        "totalSteps": 1,
+        "method": "publish",
+    }
 
 
 def test_when_the_episode_changes_the_one_before_has_ended(quiet: QuietOutlet) -> None:

@@ -73,7 +73,7 @@ def test_the_sub_env_that_is_looked_at_is_rendered_and_no_other(quiet: QuietOutl
     go(env, 3)
     (picture,) = quiet.pictures()
     assert (picture.part, picture.pixels.max(), renders(inner)) == (1, 20, [0, 1, 0])
-    assert picture.info == {"episode": 1, "step": 1, "return": 1.5, "totalSteps": 3}
+    assert picture.info == {"episode": 1, "step": 1, "return": 1.5, "totalSteps": 3, "method": "render"}
 
 
 def test_a_sub_env_can_be_chosen_by_its_index(quiet: QuietOutlet) -> None:

@@ -39,6 +39,11 @@ class RemoteRender:
 class SubEnvs:
     """Takes the picture of one sub-env of a vector env.
 
+    Attributes:
+        count: how many sub-envs there are.
+        renders_all: one picture costs as much as those of all.
+        method: how pictures are taken, for statistics.
+
     Works with Gymnasium's `SyncVectorEnv` and `AsyncVectorEnv` and Stable-Baselines3's `DummyVecEnv` and
     `SubprocVecEnv`, below any wrappers around them; of others `render()` is called, which draws all.
     """
@@ -49,6 +54,7 @@ class SubEnvs:
         self._prepared: set[int] = set()
         self.count = int(vector_env.num_envs)
         self.renders_all = False
+        self.method = "render"
         self._take: Callable[[int], object]
         if isinstance(getattr(base, "envs", None), Sequence):
             self._take = self._from_here

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
 from envstream.errors import MessageError
@@ -58,9 +58,11 @@ def is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e300 < value < 1e300
 
 
-def status_text(hub: Hub) -> str:
-    """The `streams` message that tells of every stream."""
-    return _streams_text(list(hub.streams.values()), complete=True)
+def status_text(hub: Hub, names: Iterable[str] | None = None) -> str:
+    """The `streams` message that tells of every stream, or of those that `names` names."""
+    if names is None:
+        return _streams_text(list(hub.streams.values()), complete=True)
+    return _streams_text([hub.streams[name] for name in names if name in hub.streams], complete=False)
 
 
 class Board:

@@ -152,12 +152,13 @@ class ViewerSocket:
             if not isinstance(item, dict):
                 raise MessageError("watch.streams holds objects with a name")
             watches[text(item, "name")] = self._one_watch(item)
+        told_before = self._seat.wants_status  # From then on it is told of every change.
         self._seat.wants_status = message.get("status") is True
         self._seat.viewer.watch(watches)
         self._told = {name: count for name, count in self._told.items() if name in watches}
         self._fanout.changed(self._seat)
         if self._seat.wants_status:
-            self.tell_status(status_text(self._hub))
+            self.tell_status(status_text(self._hub, watches if told_before else None))
 
     def _one_watch(self, item: dict[str, Any]) -> Watch:
         width, fps = item.get("width"), item.get("fps")

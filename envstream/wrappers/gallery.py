@@ -128,7 +128,7 @@ class Gallery:
         depth = self._sub_envs.depth
         for part in self.tap.wanted():
             env = self._envs[part]
-            info = self._tally.info(env)
+            info = {**self._tally.info(env), "method": self._sub_envs.method}
             self.tap.capture(lambda env=env: self._sub_envs.take(env), info, depth=depth, part=part)  # type: ignore[misc]
 
     def _note(self, envs: Sequence[int], records: Records) -> None:
