@@ -81,7 +81,7 @@ class BusyEnv(TrivialEnv):
 class TensorBatch:
     """Stand-in for a batched simulator: 64 envs whose cameras' pictures are one tensor on the CPU.
 
-    A step draws new observations, rewards and ends as tensors, in about the time that a small one takes.
+    A step writes all pictures anew, and new observations, rewards and ends, as tensors.
     """
 
     num_envs = 64
@@ -113,7 +113,7 @@ class TensorBatch:
         self._steps += 1
         into, through = self._weights
         policy = torch.tanh(torch.tanh(torch.as_tensor(action) @ into) @ through)
-        self.pictures[self._steps % self.num_envs].add_(1)
+        self.pictures.add_(1)  # All of them, as a camera sensor writes them.
         ended = torch.zeros(self.num_envs, dtype=torch.bool)
         ended[self._steps % self.num_envs] = True
         return {"policy": policy}, policy.sum(1), ended, torch.zeros_like(ended), {}
@@ -143,6 +143,6 @@ def many_envs(vectorized: str) -> Any:
 KINDS: dict[str, Any] = {
     "async8": lambda: many_envs("gymnasium"),
     "subproc8": lambda: many_envs("sb3"),
-    "pyboy": lambda: gym.make("envstream/PyBoy-v0", frame_skip=24, render_mode="rgb_array"),
+    "pyboy": lambda: gym.make("envstream.envs:envstream/PyBoy-v0", frame_skip=24, render_mode="rgb_array"),
     "tensors": TensorBatch,
 }

@@ -25,6 +25,10 @@ def broken() -> gym.Env[Any, Any]:
     return PictureEnv(RuntimeError("no GL"))
 
 
+def cart_pole() -> gym.Env[Any, Any]:
+    return gym.make("CartPole-v1", render_mode="rgb_array")
+
+
 def gymnasium_sync(makers: list[Callable[[], Any]]) -> Any:
     return gym.vector.SyncVectorEnv(makers)
 
@@ -75,6 +79,12 @@ def test_the_sub_env_that_is_asked_for_is_seen(make: Callable[..., Any], kind: C
     for env in (2, 0, 2):
         assert np.asarray(sub_envs.take(env)).max() == 10 * env
     step(envs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_envs_are_called_what_one_of_them_is(make: Callable[..., Any], kind: Callable[..., Any]) -> None:
+    assert SubEnvs(make(kind, [partial(grey, 1)] * 2)).title() == "PictureEnv"
+    assert SubEnvs(make(kind, [cart_pole] * 2)).title() == "CartPole-v1"
 
 
 @pytest.mark.parametrize("kind", [gymnasium_sync, sb3_dummy])

@@ -7,7 +7,7 @@ import pytest
 
 from envstream.config import StreamConfig
 from envstream.errors import SettingError
-from envstream.wrappers.gallery import MOST_LISTED, Gallery, chosen
+from envstream.wrappers.gallery import COUNTED_TOGETHER, MOST_LISTED, Gallery, chosen
 from fakes import PictureEnv, quiet_outlet
 
 
@@ -39,18 +39,44 @@ def test_a_record_from_closer_to_the_env_counts_more_than_the_gallery_does(
 ) -> None:
     quiet = quiet_outlet(monkeypatch)
     config = StreamConfig(videoStream=True, videoStreamEnvs="all")
-    gallery = Gallery(Envs(), config, {}, "envs", "same_step")
+    gallery = Gallery(Envs(), config, {}, "same_step", lambda infos: infos)
     gallery.reset()
     over = np.array([True, True])
     gallery.step(np.ones(2), over, np.zeros(2, bool), {1: (40, 123.0)})
-    assert quiet.episodes_of_parts() == [(1, 1, 1.0, 0), (1, 40, 123.0, 1)]
+    gallery.close()
+    assert quiet.episodes_of_parts() == [(1, 40, 123.0, 1)]
+
+
+def test_steps_are_counted_together_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = quiet_outlet(monkeypatch)
+    config = StreamConfig(videoStream=True, videoStreamEnvs="all")
+    gallery = Gallery(Envs(), config, {}, "same_step")
+    gallery.reset()
+    no, over = np.zeros(2, bool), np.array([True, False])
+    for _ in range(COUNTED_TOGETHER - 1):
+        gallery.step(np.ones(2), no, no)
+    assert quiet.episodes_of_parts() == []
+    gallery.step(np.ones(2), over, no)
+    assert quiet.episodes_of_parts() == [(1, COUNTED_TOGETHER, float(COUNTED_TOGETHER), 0)]
+
+
+def test_what_was_returned_may_be_changed_by_whoever_got_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = quiet_outlet(monkeypatch)
+    gallery = Gallery(Envs(), StreamConfig(videoStream=True), {}, "same_step")
+    gallery.reset()
+    rewards, over = np.ones(2), np.array([True, True])
+    gallery.step(rewards, over, np.zeros(2, bool))
+    rewards *= 100
+    over[:] = False
+    gallery.close()
+    assert quiet.episodes_of_parts() == [(1, 1, 1.0, 0)]
 
 
 def test_rewards_that_are_no_numbers_do_not_disturb_training(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     quiet_outlet(monkeypatch)
-    gallery = Gallery(Envs(), StreamConfig(videoStream=True), {}, "envs", "same_step")
+    gallery = Gallery(Envs(), StreamConfig(videoStream=True), {}, "same_step")
     gallery.reset()
     for _ in range(10):
         gallery.step(["a", "b"], np.zeros(2, bool), np.zeros(2, bool))

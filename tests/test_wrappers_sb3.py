@@ -61,6 +61,7 @@ def test_each_env_has_its_own_episodes(quiet: QuietOutlet) -> None:
     env.reset()
     for _ in range(3):
         env.step(np.zeros(2, int))
+    env.close()
     assert quiet.episodes_of_parts() == [(1, 2, 3.0, 0), (1, 3, 4.5, 1)]
 
 
@@ -83,6 +84,7 @@ def test_an_episode_is_what_the_monitor_says_it_is(quiet: QuietOutlet) -> None:
     env.reset()
     for _ in range(5):
         env.step(np.zeros(1, int))
+    env.close()
     assert quiet.episodes() == [(1, 5, 7.5)]
 
 

@@ -104,6 +104,7 @@ def test_each_sub_env_has_its_own_episodes(quiet: QuietOutlet, mode: AutoresetMo
     env = wrapped(envs(2, 3, mode=mode))
     env.reset()
     go(env, 3)
+    env.close()
     assert quiet.episodes_of_parts() == [(1, 2, 3.0, 0), (1, 3, 4.5, 1)]
 
 

@@ -10,6 +10,7 @@ from envstream.errors import EnvstreamError, PictureError
 from envstream.sources.render import RenderSource
 
 _PATIENCE = 0.5  # Seconds between two looks at whether a worker that does not answer still lives.
+IN_A_WORKER = 2.5  # What a picture from a worker costs, as a multiple of the time that it takes.
 _ATTRIBUTE = "_envstream_render"  # Under this name a worker's env keeps its `RemoteRender`.
 
 
@@ -24,13 +25,16 @@ class RemoteRender:
     def __init__(self) -> None:
         self._source: RenderSource | None = None
 
-    def __call__(self) -> tuple[object, str | None]:
-        """The picture and no complaint, or no picture and what went wrong."""
+    def __call__(self, named: bool = False) -> tuple[object, str | None]:
+        """The picture, or where `named` the env's name, and no complaint; or None and what went wrong."""
         try:
+            # Set as an attribute it is not told whose; Gymnasium's and Stable-Baselines3's workers both call
+            # it with their env in `env`.
+            env = sys._getframe(1).f_locals["env"]
+            if named:
+                return _name(env), None
             if self._source is None:
-                # Set as an attribute it is not told whose; Gymnasium's and Stable-Baselines3's workers both
-                # call it with their env in `env`.
-                self._source = RenderSource(sys._getframe(1).f_locals["env"])
+                self._source = RenderSource(env)
             return self._source.take(), None
         except Exception as error:
             return None, f"{type(error).__name__}: {error}"
@@ -43,6 +47,7 @@ class SubEnvs:
         count: how many sub-envs there are.
         renders_all: one picture costs as much as those of all.
         method: how pictures are taken, for statistics.
+        weight: what a picture costs, as a multiple of the time that it takes.
 
     Works with Gymnasium's `SyncVectorEnv` and `AsyncVectorEnv` and Stable-Baselines3's `DummyVecEnv` and
     `SubprocVecEnv`, below any wrappers around them; of others `render()` is called, which draws all.
@@ -55,13 +60,16 @@ class SubEnvs:
         self.count = int(vector_env.num_envs)
         self.renders_all = False
         self.method = "render"
+        # Workers wait for each other: a picture of one takes as much again from all of them afterwards, and
+        # what the server does with it, where they keep every core busy. Measured with 8 on 2 cores.
+        self.weight = 1.0
         self._take: Callable[[int], object]
         if isinstance(getattr(base, "envs", None), Sequence):
             self._take = self._from_here
         elif hasattr(base, "parent_pipes"):
-            self._take = self._from_gymnasium_worker
+            self._take, self.weight = self._from_gymnasium_worker, IN_A_WORKER
         elif hasattr(base, "remotes") and hasattr(base, "env_method"):
-            self._take = self._from_sb3_worker
+            self._take, self.weight = self._from_sb3_worker, IN_A_WORKER
         else:
             self.renders_all = True
             self._take = self._from_all
@@ -98,29 +106,43 @@ class SubEnvs:
         """
         return self._take(index)
 
+    def title(self) -> str:
+        """The name of the envs: their id where they have one."""
+        base = self._base
+        try:
+            if isinstance(getattr(base, "envs", None), Sequence):
+                return _name(base.envs[0])
+            if hasattr(base, "parent_pipes"):
+                return str(self._from_gymnasium_worker(0, True))
+            if hasattr(base, "remotes") and hasattr(base, "env_method"):
+                return str(self._from_sb3_worker(0, True))
+        except EnvstreamError:
+            pass  # What is wrong with the worker is said when a picture is wanted.
+        return _name(base)
+
     def _from_here(self, index: int) -> object:
         source = self._sources.get(index)
         if source is None:
             source = self._sources[index] = RenderSource(self._base.envs[index])
         return source.take()
 
-    def _from_gymnasium_worker(self, index: int) -> object:
+    def _from_gymnasium_worker(self, index: int, named: bool = False) -> object:
         base = self._base
         if base._state.value != "default":  # In the midst of step_async: its answers come first.
             raise EnvstreamError(f"sub-env {index} is stepping: it can be rendered only between steps")
         if index not in self._prepared:
             self._ask(index, ("_setattr", (_ATTRIBUTE, RemoteRender())))
             self._prepared.add(index)
-        answer, _ = self._ask(index, ("_call", (_ATTRIBUTE, (), {})))
+        answer, _ = self._ask(index, ("_call", (_ATTRIBUTE, (named,), {})))
         return _picture(index, answer)
 
-    def _from_sb3_worker(self, index: int) -> object:
+    def _from_sb3_worker(self, index: int, named: bool = False) -> object:
         self._see_it_lives(index)
         try:
             if index not in self._prepared:
                 self._base.set_attr(_ATTRIBUTE, RemoteRender(), indices=[index])
                 self._prepared.add(index)
-            (answer,) = self._base.env_method(_ATTRIBUTE, indices=[index])
+            (answer,) = self._base.env_method(_ATTRIBUTE, named, indices=[index])
         except (EOFError, OSError) as error:
             raise _dead(index) from error
         return _picture(index, answer)
@@ -155,6 +177,11 @@ def _picture(index: int, answer: tuple[object, str | None]) -> object:
     if complaint is not None:
         raise EnvstreamError(f"sub-env {index} cannot be rendered in its worker: {complaint}")
     return picture
+
+
+def _name(env: Any) -> str:
+    spec = getattr(env, "spec", None)
+    return str(spec.id) if spec is not None else type(getattr(env, "unwrapped", env)).__name__
 
 
 def _dead(index: int) -> EnvstreamError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from envstream.config import StreamConfig
 from envstream.errors import SettingError
@@ -13,6 +15,7 @@ from envstream.wrappers.tap import Tap
 
 Records = Mapping[int, tuple[int, float]]
 NO_RECORDS: Records = {}
+COUNTED_TOGETHER = 64  # Steps that are put aside before they are counted, with nobody watching.
 MOST_LISTED = 1024  # Sub-envs that `videoStreamEnvs=all` lists.
 
 
@@ -39,8 +42,9 @@ class Gallery:
         vector_env: what is stepped; anything `SubEnvs` can take pictures of.
         config: the checked settings.
         settings: those that were given, as plain data.
-        title: what the page calls the vector env.
         autoreset: when an ended sub-env begins anew.
+        records: tells of a step's infos which sub-envs ended an episode, with its steps and return, where
+            somebody closer to the envs counts; None = nobody does.
 
     Raises:
         SettingError: when `videoStreamEnvs` names a sub-env that there is not.
@@ -51,16 +55,19 @@ class Gallery:
         vector_env: Any,
         config: StreamConfig,
         settings: dict[str, Any],
-        title: str,
         autoreset: Autoreset,
+        records: Callable[[Any], Records] | None = None,
     ) -> None:
         self._sub_envs = sub_envs = SubEnvs(vector_env)
         self._envs = chosen(config, sub_envs.count)
         self._parts = {env: part for part, env in enumerate(self._envs)}
         # A vector env of one is shown like any single env.
+        title = sub_envs.title() if config.videoStream else ""
         self.tap = Tap(config, settings, title, self._envs if sub_envs.count > 1 else None)
         self._tally = Tally(sub_envs.count, autoreset)
         self._streams = config.videoStream
+        self._records = records
+        self._steps: list[tuple[Any, Any, Any, Any]] = []
         self._begun = False
         self._cut = config.videoStreamEnvs == "all" and len(self._envs) < sub_envs.count
 
@@ -69,6 +76,7 @@ class Gallery:
         if not self._streams:
             return
         try:
+            self._settle()
             self._tally.reset(mask)
             if not self.tap.ready:
                 self.tap.open()
@@ -79,32 +87,49 @@ class Gallery:
         except Exception as error:
             self.tap.failed(error)
 
-    def step(self, rewards: Any, terminated: Any, truncated: Any, records: Records = NO_RECORDS) -> None:
+    def step(self, rewards: Any, terminated: Any, truncated: Any, infos: Any = None) -> None:
         """All sub-envs were stepped: take the pictures that are due.
 
-        Args:
-            records: sub-env → steps and return of its episode, where somebody closer to the env counted.
+        What came of it is only put aside, and counted later, many steps at once: where the workers of a
+        vector env keep every core busy, each line of code here is run with cold caches, ten times as slow.
         """
         if not self._streams:
             return
         try:
-            tally = self._tally
-            ended = tally.step(rewards, terminated, truncated)
-            # Where the env has begun anew already, the picture shows the new episode; else the old one's end.
-            if ended and tally.autoreset == "same_step":
-                self._note(ended, records)
-                ended = ()
-            if self.tap.due[0]:
-                self._take()
-            if ended:
-                self._note(ended, records)
+            # Copies, as what was returned may be changed by whoever got it.
+            self._steps.append((np.array(rewards), np.array(terminated), np.array(truncated), infos))
+            if self.tap.due[0] or len(self._steps) >= COUNTED_TOGETHER:
+                self._settle()
         except Exception as error:
             self.tap.failed(error)
 
     def close(self) -> None:
         """The envs were closed: their streams have ended."""
+        try:
+            self._settle(look=False)
+        except Exception as error:
+            self.tap.failed(error)
         self._begun = False
         self.tap.close()
+
+    def _settle(self, *, look: bool = True) -> None:
+        """Count the steps that were put aside; `look` = take the pictures that are due of the last one."""
+        steps, self._steps = self._steps, []
+        tally = self._tally
+        for number, (rewards, terminated, truncated, infos) in enumerate(steps, 1 - len(steps)):
+            records = NO_RECORDS
+            if self._records is not None and np.count_nonzero(terminated):
+                records = self._records(infos)
+                terminated = np.array([env in records for env in range(tally.count)])
+            ended = tally.step(rewards, terminated, truncated)
+            # Where the env has begun anew already, the picture shows the new episode; else the old one's end.
+            if ended and tally.autoreset == "same_step":
+                self._note(ended, records)
+                ended = ()
+            if look and number == 0 and self.tap.due[0]:
+                self._take()
+            if ended:
+                self._note(ended, records)
 
     def _begin(self) -> None:
         self._begun = True
@@ -129,7 +154,13 @@ class Gallery:
         for part in self.tap.wanted():
             env = self._envs[part]
             info = {**self._tally.info(env), "method": self._sub_envs.method}
-            self.tap.capture(lambda env=env: self._sub_envs.take(env), info, depth=depth, part=part)  # type: ignore[misc]
+            self.tap.capture(
+                lambda env=env: self._sub_envs.take(env),  # type: ignore[misc]
+                info,
+                depth=depth,
+                part=part,
+                weight=self._sub_envs.weight,
+            )
 
     def _note(self, envs: Sequence[int], records: Records) -> None:
         total = self._tally.total_steps

@@ -39,11 +39,11 @@ class StreamingVecEnv(VecEnvWrapper):
         given = settings_module.settings_of(config, **settings)
         given.setdefault("videoStream", True)
         checked = settings_module.StreamConfig(**given)
-        self._gallery = Gallery(venv, checked, given, _title(venv), "same_step")
-        self._never = np.zeros(venv.num_envs, bool)
         # What a Monitor says of an episode is true to the env; wrappers around it clip rewards, and end an
         # episode with each life that is lost.
-        self._monitored = all(venv.env_is_wrapped(Monitor))
+        monitored = all(venv.env_is_wrapped(Monitor))
+        self._gallery = Gallery(venv, checked, given, "same_step", _records if monitored else None)
+        self._never = np.zeros(venv.num_envs, bool)
 
     def reset(self) -> VecEnvObs:
         """Reset the envs; the first call starts the server beside the training."""
@@ -54,12 +54,7 @@ class StreamingVecEnv(VecEnvWrapper):
     def step_wait(self) -> VecEnvStepReturn:
         """Wait for the step that was begun; take the pictures that are due."""
         result = self.venv.step_wait()
-        _, rewards, dones, infos = result
-        records: dict[int, tuple[int, float]] = {}
-        if self._monitored and np.count_nonzero(dones):
-            records = _records(infos)
-            dones = np.array([env in records for env in range(self.num_envs)])
-        self._gallery.step(rewards, dones, self._never, records)
+        self._gallery.step(result[1], result[2], self._never, result[3])
         return result
 
     def close(self) -> None:
@@ -84,9 +79,3 @@ def _records(infos: list[dict[str, Any]]) -> dict[int, tuple[int, float]]:
     """Env → steps and return of the episode that ended just now, as its Monitor tells it."""
     told = {env: info["episode"] for env, info in enumerate(infos) if "episode" in info}
     return {env: (int(episode["l"]), float(episode["r"])) for env, episode in told.items()}
-
-
-def _title(venv: VecEnv) -> str:
-    """The id of the envs, or the class where they have none."""
-    spec = venv.get_attr("spec", indices=[0])[0] if venv.has_attr("spec") else None
-    return str(spec.id) if spec is not None else type(venv.unwrapped).__name__

@@ -12,6 +12,7 @@ from typing import Any, Final
 from envstream import codec, outlet
 from envstream.config import StreamConfig
 from envstream.errors import EnvstreamError
+from envstream.frame import Pixels
 from envstream.links.channel import Channel
 from envstream.outlet import Outlet
 from envstream.sources.pixels import is_black, to_rgb
@@ -148,10 +149,12 @@ class Tap:
         depth: bool = False,
         part: int = 0,
         captured: float | None = None,
+        weight: float = 1.0,
     ) -> None:
         """Take a picture with `take` and hand it over. Called when one is due; never raises an Exception.
 
-        `captured` is its moment, in monotonic seconds, where that is not now.
+        `captured` is its moment, in monotonic seconds, where that is not now. `weight` is what it costs the
+        training, as a multiple of the time that it takes.
         """
         started = time.perf_counter()
         if self._envs is None or len(self._envs) == 1:
@@ -166,14 +169,10 @@ class Tap:
                 self._uncharged += time.perf_counter() - started  # Paid for with the picture.
                 return
             captured = captured or time.monotonic()
-            if picture is None:
-                raise EnvstreamError("render() returned nothing; make the env with render_mode='rgb_array'")
-            pixels = to_rgb(picture, depth=depth, max_pixels=self._config.max_pixels)
-            if self._config.videoResolution is not None:
-                pixels = codec.resize(pixels, *self._config.videoResolution)
-            self._watch_for_black(pixels)
+            pixels = self._pixels(picture, depth)
             measured = time.perf_counter()
-            channel.send(pixels, captured, measured - started + self._uncharged, info, part)
+            spent = measured - started + self._uncharged
+            channel.send(pixels, captured, weight * spent, info, part)
             self._uncharged = time.perf_counter() - measured  # The copy is paid for with the next picture.
             self.captures += 1
             self._failed_in_a_row = 0
@@ -183,6 +182,15 @@ class Tap:
         except BaseException:  # Ctrl-C in the middle of a render: the user's, but nobody shall wait for it.
             channel.failed(time.perf_counter() - started)
             raise
+
+    def _pixels(self, picture: object, depth: bool) -> Pixels:
+        if picture is None:
+            raise EnvstreamError("render() returned nothing; make the env with render_mode='rgb_array'")
+        pixels = to_rgb(picture, depth=depth, max_pixels=self._config.max_pixels)
+        if self._config.videoResolution is not None:
+            pixels = codec.resize(pixels, *self._config.videoResolution)
+        self._watch_for_black(pixels)
+        return pixels
 
     def failed(self, error: BaseException) -> None:
         """Something in streaming went wrong: one warning, a counter, and training goes on."""

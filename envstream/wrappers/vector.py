@@ -50,10 +50,9 @@ class StreamingVectorWrapper(VectorWrapper[Obs, Act, Obs, Act, Array], gym.utils
         checked = settings_module.StreamConfig(**given)
         gym.utils.RecordConstructorArgs.__init__(self, **given)
         VectorWrapper.__init__(self, env)
-        title = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
         mode = env.metadata.get("autoreset_mode")
         autoreset = _AUTORESETS.get(getattr(mode, "value", ""), "next_step")
-        self._gallery = Gallery(env, checked, given, title, autoreset)
+        self._gallery = Gallery(env, checked, given, autoreset)
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Any:
         """Reset the sub-envs; the first call starts the server beside the training."""
