@@ -98,6 +98,8 @@ class TensorBatch:
         torch.set_num_threads(1)
         torch.manual_seed(1)
         self.pictures = torch.randint(0, 255, (self.num_envs, 240, 320, 3), dtype=torch.uint8)
+        self._colours = torch.rand(self.pictures.shape) * 255
+        self._shaded = torch.empty_like(self._colours)
         self._weights = torch.randn(4, 256), torch.randn(256, 256)
         self._steps = 0
 
@@ -113,7 +115,9 @@ class TensorBatch:
         self._steps += 1
         into, through = self._weights
         policy = torch.tanh(torch.tanh(torch.as_tensor(action) @ into) @ through)
-        self.pictures.add_(1)  # All of them, as a camera sensor writes them.
+        # All pictures are shaded anew, as a renderer must.
+        light = 0.5 + 0.5 * (self._steps % 100) / 100
+        self.pictures.copy_(torch.mul(self._colours, light, out=self._shaded))
         ended = torch.zeros(self.num_envs, dtype=torch.bool)
         ended[self._steps % self.num_envs] = True
         return {"policy": policy}, policy.sum(1), ended, torch.zeros_like(ended), {}

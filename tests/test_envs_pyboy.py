@@ -16,7 +16,7 @@ from gymnasium.utils.env_checker import check_env
 
 import envstream.envs  # noqa: F401
 from emulators import emulator, need_pyboy
-from envstream import StreamingWrapper
+from envstream import StreamingVectorWrapper, StreamingWrapper
 from envstream.envs.pyboy import PyBoyEnv
 from envstream.errors import CartridgeError, SettingError
 from envstream.pyboy_game import catch
@@ -99,9 +99,40 @@ def test_it_can_be_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     env.reset(seed=1)
     quiet.ask()
     env.step(0)
+    assert quiet.pictures() == []  # The next step draws it: drawing this one now would cost a saved state.
+    env.step(0)
     (picture,) = quiet.pictures()
-    assert picture.pixels.shape == (144, 160, 3)
+    assert (picture.pixels.shape, picture.info["step"]) == ((144, 160, 3), 2)
+    env.step(0)
+    assert quiet.pictures() == []
     env.close()
+
+
+def test_several_of_them_can_be_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = quiet_outlet(monkeypatch)
+    envs = gym.vector.SyncVectorEnv([lambda: gym.make(ID, render_mode="rgb_array")] * 2)
+    env = StreamingVectorWrapper(envs, videoStreamEnvs="all")
+    env.reset(seed=1)
+    quiet.ask(1)
+    for _ in range(4):
+        env.step(np.zeros(2, int))
+    assert [picture.part for picture in quiet.pictures()] == [1]
+    env.close()
+
+
+def test_an_announced_picture_is_drawn_by_the_next_step_and_by_no_further_one(
+    make: Callable[..., PyBoyEnv],
+) -> None:
+    env = make(render_mode="rgb_array")
+    env.reset(seed=1)
+    env.step(0)
+    assert not env.announce_render()
+    env.step(0)
+    assert env.announce_render()
+    seen = env.render()
+    env.step(0)
+    assert not env.announce_render()
+    assert seen.shape == (144, 160, 3)
 
 
 # --- Catch ---------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ import pytest
 
 from envstream import config, outlet
 from envstream.errors import SharedMemoryError
-from envstream.wrappers.tap import BLACK_BEFORE_WARNING, FAILURES_BEFORE_SILENCE, LATER, Tap
+from envstream.sources.render import LATER
+from envstream.wrappers.tap import BLACK_BEFORE_WARNING, FAILURES_BEFORE_SILENCE, Tap
 from fakes import QuietOutlet, quiet_outlet
 
 PICTURE = np.full((4, 6, 3), 200, np.uint8)

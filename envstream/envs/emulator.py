@@ -51,6 +51,8 @@ class Emulator:
         self._held: Buttons = ()
         self._drawn = False
         self._watched = 0
+        self._wanted = False  # The next run is to be drawn, for a look that was announced.
+        self._announced = False
 
     def press(self, buttons: Buttons) -> None:
         """Hold these buttons down from now on, and no others."""
@@ -65,7 +67,10 @@ class Emulator:
     def run(self, frames: int, *, seen: bool = True) -> None:
         """Emulate so many frames; who will not look at the last one says `seen=False`."""
         self._watched -= self._watched > 0
-        self._drawn = seen and frames > 0 and (self._always_drawn or self._watched > 0)
+        self._drawn = seen and frames > 0 and (self._always_drawn or self._watched > 0 or self._wanted)
+        self._announced = self._drawn and self._wanted
+        if self._drawn:
+            self._wanted = False
         if self._window:  # It shows one picture a call.
             for _ in range(frames):
                 self.pyboy.tick(1, True, False)
@@ -74,7 +79,8 @@ class Emulator:
 
     def look(self) -> Pixels:
         """A copy of the screen: uint8 RGB of shape (144, 160, 3)."""
-        self._watched = WATCHED
+        if not self._announced:  # Somebody who comes unannounced is expected to come again.
+            self._watched = WATCHED
         if self._drawn:
             return self._screen.take()
         now = self.save()  # Run one frame on, look, and take that frame back.
@@ -82,6 +88,11 @@ class Emulator:
         picture = self._screen.take()
         self._load(now)
         return picture
+
+    def announce(self) -> bool:
+        """Whether a look costs nothing now; if not, it will after the next run, which is drawn for it."""
+        self._wanted = not self._drawn
+        return self._drawn
 
     def save(self) -> bytes:
         """The whole state, for `load`."""

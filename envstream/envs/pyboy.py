@@ -144,6 +144,10 @@ class PyBoyEnv(gym.Env[_Array, int]):
         """For `"rgb_array"` a copy of the screen: uint8 RGB of shape (144, 160, 3)."""
         return self._emulator.look() if self.render_mode == "rgb_array" else None
 
+    def announce_render(self) -> bool:
+        """Whether `render()` costs nothing now. If not, the next step draws its picture, and it will then."""
+        return self._emulator.announce()
+
     def close(self) -> None:
         """Switch the emulator off. Nothing is saved."""
         self._emulator.stop()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+LATER: Final = object()  # A picture that is on its way: it can be taken after a later step.
 
 
 class Renders(Protocol):
@@ -22,6 +25,10 @@ class RenderSource:
         self._env = env
         self._mode = env.render_mode
         self._kept: list[Any] = []
+        # An env may have a cheap way to render for those who say a step before that they will.
+        self._announce: Callable[[], bool] | None = getattr(
+            getattr(env, "unwrapped", env), "announce_render", None
+        )
 
     @property
     def problem(self) -> str | None:
@@ -51,6 +58,12 @@ class RenderSource:
         if self._mode == "rgbd_tuple" and isinstance(picture, tuple):
             return picture[0]
         return picture
+
+    def take_or_announce(self) -> object:
+        """The picture of this moment, or `LATER` where it is the cheaper after the next step."""
+        if self._announce is not None and not self._announce():
+            return LATER
+        return self.take()
 
     def render(self) -> Any:
         """What the user's own `render()` gives, as if nobody had looked in between."""

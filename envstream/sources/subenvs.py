@@ -99,7 +99,7 @@ class SubEnvs:
         return str(getattr(self._base, "render_mode", "")).startswith("depth")
 
     def take(self, index: int) -> object:
-        """The picture of one sub-env at this moment.
+        """The picture of one sub-env at this moment, or `LATER` where it is to be asked for after a step.
 
         Raises:
             EnvstreamError: when its worker says that it cannot be rendered, or does not answer any more.
@@ -124,7 +124,7 @@ class SubEnvs:
         source = self._sources.get(index)
         if source is None:
             source = self._sources[index] = RenderSource(self._base.envs[index])
-        return source.take()
+        return source.take_or_announce()
 
     def _from_gymnasium_worker(self, index: int, named: bool = False) -> object:
         base = self._base

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from envstream.config import StreamConfig
 from envstream.errors import SettingError
+from envstream.sources.render import LATER
 from envstream.sources.subenvs import SubEnvs
 from envstream.wrappers.tally import Autoreset, Tally
 from envstream.wrappers.tap import Tap
@@ -68,6 +70,7 @@ class Gallery:
         self._streams = config.videoStream
         self._records = records
         self._steps: list[tuple[Any, Any, Any, Any]] = []
+        self._announced: list[int] = []  # Parts whose picture comes with the next step.
         self._begun = False
         self._cut = config.videoStreamEnvs == "all" and len(self._envs) < sub_envs.count
 
@@ -98,7 +101,7 @@ class Gallery:
         try:
             # Copies, as what was returned may be changed by whoever got it.
             self._steps.append((np.array(rewards), np.array(terminated), np.array(truncated), infos))
-            if self.tap.due[0] or len(self._steps) >= COUNTED_TOGETHER:
+            if self.tap.due[0] or self._announced or len(self._steps) >= COUNTED_TOGETHER:
                 self._settle()
         except Exception as error:
             self.tap.failed(error)
@@ -126,7 +129,7 @@ class Gallery:
             if ended and tally.autoreset == "same_step":
                 self._note(ended, records)
                 ended = ()
-            if look and number == 0 and self.tap.due[0]:
+            if look and number == 0 and (self.tap.due[0] or self._announced):
                 self._take()
             if ended:
                 self._note(ended, records)
@@ -150,17 +153,18 @@ class Gallery:
         if self._sub_envs.problem is not None:
             self.tap.due[0] = 0
             return
-        depth = self._sub_envs.depth
-        for part in self.tap.wanted():
+        announced, self._announced = self._announced, []
+        for part in dict.fromkeys([*announced, *self.tap.wanted()]):
             env = self._envs[part]
             info = {**self._tally.info(env), "method": self._sub_envs.method}
-            self.tap.capture(
-                lambda env=env: self._sub_envs.take(env),  # type: ignore[misc]
-                info,
-                depth=depth,
-                part=part,
-                weight=self._sub_envs.weight,
-            )
+            depth, weight = self._sub_envs.depth, self._sub_envs.weight
+            self.tap.capture(partial(self._picture, part), info, depth=depth, part=part, weight=weight)
+
+    def _picture(self, part: int) -> object:
+        picture = self._sub_envs.take(self._envs[part])
+        if picture is LATER:
+            self._announced.append(part)
+        return picture
 
     def _note(self, envs: Sequence[int], records: Records) -> None:
         total = self._tally.total_steps

@@ -122,7 +122,10 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
 
     def _take(self) -> None:
         if self._source.problem is None:
-            self._tap.capture(self._source.take, self._info(), depth=self._source.depth)
+            captures, failures = self._tap.captures, self._tap.failures
+            self._tap.capture(self._source.take_or_announce, self._info(), depth=self._source.depth)
+            if (captures, failures) == (self._tap.captures, self._tap.failures):
+                self._tap.due[0] = 1  # It comes with the next step.
         else:
             self._tap.due[0] = 0
 

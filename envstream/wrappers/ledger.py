@@ -35,6 +35,7 @@ class Ledger:
         self._carry = carry
         self._tally = Tally(len(self._envs), "same_step")
         self._columns: list[Any] = []  # One tensor (rows, envs shown) for rewards, one for each kind of end.
+        self._places: list[Any] = []
         self._index: Any = None
         self._row = 0
         self._sent: deque[Arrival | None] = deque()  # None: from here on all envs were begun anew.
@@ -52,10 +53,10 @@ class Ledger:
             return
         if not self._columns and not self._rule((rewards, *ends)):
             return
-        row, index = self._row, self._index
-        for column, values in zip(self._columns, (rewards, *ends), strict=True):
-            pick(values, index, column[row])
-        self._row = row + 1
+        index = self._index
+        for place, values in zip(self._places[self._row], (rewards, *ends), strict=True):
+            pick(values, index, place)
+        self._row += 1
         if self._row == ROWS:
             self.send()
 
@@ -101,6 +102,8 @@ class Ledger:
             self._readable = False
             return False
         self._index, self._columns = index_and_rows(self._envs, ROWS, first)
+        # Each row's views are made once: in a step each further call to the device's library would be felt.
+        self._places = list(zip(*(column.unbind(0) for column in self._columns), strict=True))
         return True
 
     def _read(self, rewards: Any, *ends: Any) -> list[tuple[Ended, int]]:

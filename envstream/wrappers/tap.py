@@ -7,7 +7,7 @@ import os
 import time
 import weakref
 from collections.abc import Callable, MutableSequence, Sequence
-from typing import Any, Final
+from typing import Any
 
 from envstream import codec, outlet
 from envstream.config import StreamConfig
@@ -16,13 +16,12 @@ from envstream.frame import Pixels
 from envstream.links.channel import Channel
 from envstream.outlet import Outlet
 from envstream.sources.pixels import is_black, to_rgb
+from envstream.sources.render import LATER
 
 log = logging.getLogger("envstream")
 
 BLACK_BEFORE_WARNING = 5  # Pictures in a row that are black before the user is told what helps.
 FAILURES_BEFORE_SILENCE = 5  # Captures in a row that fail before no more are tried in this episode.
-
-LATER: Final = object()  # What `take` gives when the picture is on its way: it is captured when it is there.
 
 _open_taps: weakref.WeakSet[Tap] = weakref.WeakSet()
 

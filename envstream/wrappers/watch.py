@@ -10,12 +10,13 @@ from typing import Any
 from envstream.config import StreamConfig
 from envstream.errors import EnvstreamError
 from envstream.sources.pixels import is_black, to_rgb
+from envstream.sources.render import LATER
 from envstream.sources.tensors import TensorPicture, is_tensor
 from envstream.sources.transfer import Arrival, Carry, carry
 from envstream.sources.views import Source, view_of
 from envstream.wrappers.gallery import chosen
 from envstream.wrappers.ledger import Ledger
-from envstream.wrappers.tap import LATER, Tap
+from envstream.wrappers.tap import Tap
 
 WARMING_UP = "camera warming up"
 BLACK_WHILE_WARMING_UP = 30  # Black pictures at the beginning that are held back.
