@@ -214,7 +214,7 @@ def test_nothing_hangs_over_the_edge(
         page.tab.screenshot(path=tmp_path / "page.png")
 
 
-ENVS = ["cartpole", "lunarlander", "breakout", "halfcheetah"]
+ENVS = ["cartpole", "lunarlander", "breakout", "halfcheetah", "pyboy", "frozenlake"]
 
 
 @pytest.mark.parametrize("env", ENVS)
