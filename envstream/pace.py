@@ -56,7 +56,7 @@ class Pace:
         self.budget = budget
         self._tick = float("-inf")
         self._cost: float | None = None
-        self._held = 0.0  # How often of late the budget, and not the rate, set the moment.
+        self._held: float | None = None  # How often of late the budget, not the rate, set the moment.
 
     @property
     def next_at(self) -> float:
@@ -93,7 +93,7 @@ class Pace:
     def limited(self) -> bool:
         """Whether the budget, not `fps`, sets the rate."""
         if len(self.budget.sharers) > 1:  # They want pictures at rates of their own: no sum says who waits.
-            return self._held > 0.5
+            return (self._held or 0.0) > 0.5
         budget = self.budget_fps
         return budget is not None and budget < self.fps
 

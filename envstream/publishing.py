@@ -27,7 +27,7 @@ class Published:
         self._count = 0
         self._episode: Any = None
         self._step: Any = None
-        self._return: Any = 0.0
+        self._return: Any = None  # Of the running episode, where it is told of.
         # Two threads may show pictures under one name; the link is written by one at a time.
         self._writing = threading.Lock()
 
@@ -59,10 +59,10 @@ class Published:
         """Note the episode before, where the loop tells of a new one."""
         episode = info.get("episode")
         if episode != self._episode:
-            if isinstance(self._episode, int):
+            if isinstance(self._episode, int) and self._return is not None:
                 steps = self._step if isinstance(self._step, int) else 0
                 self.tap.note_episode(self._episode, steps, float(self._return), self._count - 1)
-            self._episode, self._return = episode, 0.0
+            self._episode, self._return = episode, None
         self._step, self._return = info.get("step"), info.get("return", self._return)
 
 

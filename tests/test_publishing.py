@@ -65,6 +65,12 @@ def test_when_the_episode_changes_the_one_before_has_ended(quiet: QuietOutlet) -
     assert quiet.episodes() == [(1, 1, 2.0)]
 
 
+def test_of_episodes_without_a_return_nothing_is_noted(quiet: QuietOutlet) -> None:
+    for episode in range(3):
+        envstream.publish(PICTURE, "robot", episode=episode)
+    assert quiet.episodes() == []
+
+
 def test_a_picture_may_change_its_shape(quiet: QuietOutlet) -> None:
     for shape in [(4, 6, 3), (8, 2), (3, 5, 4), (4, 6, 3)]:
         envstream.publish(np.zeros(shape, np.uint8) + 9, "robot")
