@@ -36,7 +36,13 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> QuietOutlet:
 def settings(task: str, source: str) -> Any:
     """What a recipe needs to know to make an env of a real simulator."""
     env = SimpleNamespace(
-        id=task, source=source, numEnvs=4, viewer=False, videoStream=True, videoResolution=[160, 120]
+        id=task,
+        source=source,
+        numEnvs=4,
+        viewer=False,
+        shadows=False,
+        videoStream=True,
+        videoResolution=[160, 120],
     )
     return SimpleNamespace(env=env, train=SimpleNamespace(seed=0, device="auto", threads=1))
 
