@@ -80,8 +80,8 @@ def test_sub_envs_are_tiles_with_the_name_of_their_vector_env_and_their_number(
         page.is_in("live")
         until(lambda: greys(page) == [0, 1, 2, 3], "four tiles with their pictures")
         labels = page.tab.eval_on_selector_all(".tile", "all => all.map(one => one.ariaLabel)")
-        assert [label.split(",")[0] for label in labels] == [f"SyncVectorEnv · {n}" for n in range(4)]
-        assert page.tab.inner_text("h1") == "SyncVectorEnv · 0"
+        assert [label.split(",")[0] for label in labels] == [f"PictureEnv · {n}" for n in range(4)]
+        assert page.tab.inner_text("h1") == "PictureEnv · 0"
 
 
 def test_the_arrow_keys_and_a_click_switch_between_sub_envs(open_page: Callable[..., Page]) -> None:
@@ -180,7 +180,7 @@ def test_one_of_many_is_found_by_its_number(open_page: Callable[..., Page]) -> N
         page.is_in("live")
         page.tab.keyboard.press("e")
         page.tab.keyboard.type("37")
-        until(lambda: tiles(page) == ["SyncVectorEnv/37"], "the strip to show what is found")
+        until(lambda: tiles(page) == ["PictureEnv/37"], "the strip to show what is found")
         page.tab.keyboard.press("Enter")
         assert chosen(page) == 37
         until(lambda: greys(page, "#picture") == [37], "its picture")
