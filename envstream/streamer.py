@@ -124,11 +124,7 @@ class PyBoyVideoStreamer:
     @property
     def stream_url(self) -> str | None:
         """The page's address, token included; waits up to 10 s for the server, None when there is none."""
-        outlet = self._tap.outlet
-        if outlet is None:
-            return None
-        outlet.wait(10)
-        return outlet.url
+        return self._tap.url
 
     # Pictures.
 

@@ -25,6 +25,10 @@ def broken() -> gym.Env[Any, Any]:
     return PictureEnv(RuntimeError("no GL"))
 
 
+def unpicklable() -> gym.Env[Any, Any]:
+    return PictureEnv(memoryview(b"a picture that cannot leave its process"))
+
+
 def cart_pole() -> gym.Env[Any, Any]:
     return gym.make("CartPole-v1", render_mode="rgb_array")
 
@@ -107,6 +111,17 @@ def test_a_render_that_fails_in_a_worker_is_a_sentence_and_training_goes_on(
             sub_envs.take(0)
         step(envs)
     assert np.asarray(sub_envs.take(1)).max() == 5
+
+
+@pytest.mark.parametrize("kind", WORKERS)
+def test_a_picture_that_cannot_leave_its_worker_is_a_sentence_and_training_goes_on(
+    make: Callable[..., Any], kind: Callable[..., Any]
+) -> None:
+    envs = make(kind, [unpicklable, partial(grey, 5)])
+    sub_envs = SubEnvs(envs)
+    with pytest.raises(EnvstreamError, match="sub-env 0 cannot be rendered in its worker: TypeError"):
+        sub_envs.take(0)
+    step(envs)
 
 
 @pytest.mark.parametrize("kind", WORKERS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,10 @@ def test_the_sub_envs_that_are_shown(wanted: object, count: int, envs: list[int]
 def test_a_sub_env_that_there_is_not_is_refused() -> None:
     with pytest.raises(SettingError, match="0 to 7"):
         chosen(StreamConfig(videoStreamEnvs=[8]), 8)
+
+
+class Infos(list[dict[str, object]]):
+    """What a step says of each env, and whether somebody still holds it."""
 
 
 class Envs:
@@ -58,6 +64,17 @@ def test_steps_are_counted_together_and_none_is_lost(monkeypatch: pytest.MonkeyP
     assert quiet.episodes_of_parts() == []
     gallery.step(np.ones(2), over, no)
     assert quiet.episodes_of_parts() == [(1, COUNTED_TOGETHER, float(COUNTED_TOGETHER), 0)]
+
+
+def test_infos_are_held_only_where_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet_outlet(monkeypatch)
+    gallery = Gallery(Envs(), StreamConfig(videoStream=True), {}, "same_step")
+    gallery.reset()
+    infos = Infos()
+    alive = weakref.ref(infos)
+    gallery.step(np.ones(2), np.zeros(2, bool), np.zeros(2, bool), infos)
+    del infos
+    assert alive() is None
 
 
 def test_what_was_returned_may_be_changed_by_whoever_got_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from envstream.errors import EnvstreamError, PictureError
 from envstream.sources.render import RenderSource
@@ -35,7 +38,10 @@ class RemoteRender:
                 return _name(env), None
             if self._source is None:
                 self._source = RenderSource(env)
-            return self._source.take(), None
+            picture = self._source.take()
+            if not isinstance(picture, (np.ndarray, str)):
+                pickle.dumps(picture)  # Here it may fail; on its way out of the worker it must not.
+            return picture, None
         except Exception as error:
             return None, f"{type(error).__name__}: {error}"
 

@@ -7,7 +7,6 @@ from typing import Any
 import gymnasium as gym
 
 from envstream import config as settings_module
-from envstream.notebook import inline_page
 from envstream.sources.views import Source
 from envstream.wrappers.watch import Watch
 
@@ -112,8 +111,8 @@ class StreamingBatchedWrapper:
 
     def _repr_html_(self) -> str:
         """The live picture, where a notebook shows this env as a cell's result."""
-        url = self.stream_url
-        return f"<code>{self!s}</code>" if url is None else inline_page(url, self._watch.tap.channel)
+        html: str = self._watch.tap.html(str(self))
+        return html
 
 
 class _GymnasiumBatchedWrapper(StreamingBatchedWrapper, gym.Wrapper, gym.utils.RecordConstructorArgs):

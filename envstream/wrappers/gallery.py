@@ -99,8 +99,10 @@ class Gallery:
         if not self._streams:
             return
         try:
-            # Copies, as what was returned may be changed by whoever got it.
-            self._steps.append((np.array(rewards), np.array(terminated), np.array(truncated), infos))
+            # Copies, as what was returned may be changed by whoever got it. The infos are large, with the
+            # last observations of episodes in them: they are held only where they are read.
+            kept = None if self._records is None else infos
+            self._steps.append((np.array(rewards), np.array(terminated), np.array(truncated), kept))
             if self.tap.due[0] or self._announced or len(self._steps) >= COUNTED_TOGETHER:
                 self._settle()
         except Exception as error:

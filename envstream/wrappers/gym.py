@@ -7,7 +7,6 @@ from typing import Any, SupportsFloat, TypeVar
 import gymnasium as gym
 
 from envstream import config as settings_module
-from envstream.notebook import inline_page
 from envstream.sources.render import RenderSource
 from envstream.wrappers.tap import Tap
 
@@ -140,5 +139,4 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
 
     def _repr_html_(self) -> str:
         """The live picture, where a notebook shows this env as a cell's result."""
-        url = self.stream_url
-        return f"<code>{self!s}</code>" if url is None else inline_page(url, self._tap.channel)
+        return self._tap.html(str(self))

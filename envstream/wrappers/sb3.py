@@ -10,7 +10,6 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from envstream import config as settings_module
-from envstream.notebook import inline_page
 from envstream.wrappers.gallery import Gallery
 
 
@@ -71,8 +70,7 @@ class StreamingVecEnv(VecEnvWrapper):
 
     def _repr_html_(self) -> str:
         """The live picture, where a notebook shows this env as a cell's result."""
-        url = self.stream_url
-        return f"<code>{self!r}</code>" if url is None else inline_page(url, self._gallery.tap.channel)
+        return self._gallery.tap.html(repr(self))
 
 
 def _records(infos: list[dict[str, Any]]) -> dict[int, tuple[int, float]]:

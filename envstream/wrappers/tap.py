@@ -14,6 +14,7 @@ from envstream.config import StreamConfig
 from envstream.errors import EnvstreamError
 from envstream.frame import Pixels
 from envstream.links.channel import Channel
+from envstream.notebook import inline_page
 from envstream.outlet import Outlet
 from envstream.sources.pixels import is_black, to_rgb
 from envstream.sources.render import LATER
@@ -87,6 +88,11 @@ class Tap:
             return None
         self._outlet.wait(10)
         return self._outlet.url
+
+    def html(self, text: str) -> str:
+        """The live picture, where a notebook shows an env as a cell's result; `text` where there is none."""
+        url = self.url
+        return f"<code>{text}</code>" if url is None else inline_page(url, self._channel)
 
     @property
     def channel(self) -> Channel | None:

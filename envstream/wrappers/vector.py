@@ -8,7 +8,6 @@ import gymnasium as gym
 from gymnasium.vector import VectorEnv, VectorWrapper
 
 from envstream import config as settings_module
-from envstream.notebook import inline_page
 from envstream.wrappers.gallery import Gallery
 from envstream.wrappers.tally import Autoreset
 
@@ -82,5 +81,4 @@ class StreamingVectorWrapper(VectorWrapper[Obs, Act, Obs, Act, Array], gym.utils
 
     def _repr_html_(self) -> str:
         """The live picture, where a notebook shows this env as a cell's result."""
-        url = self.stream_url
-        return f"<code>{self!r}</code>" if url is None else inline_page(url, self._gallery.tap.channel)
+        return self._gallery.tap.html(repr(self))
