@@ -34,6 +34,7 @@ HEADER_SIZE = 4096
 FIRST_SLOT = 65536
 
 EPISODE = struct.Struct("<qqdq")  # number, steps, return, part
+EPISODE_SIZE = EPISODE.size
 HEADER = struct.Struct("<ddIIII")  # captured, cost, width, height, part, bytes of JSON that follow
 
 

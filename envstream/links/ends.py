@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from envstream.links.block import (
     EPISODE,
     EPISODE_COUNT,
     EPISODE_RING,
+    EPISODE_SIZE,
     EPISODES,
     FAILURES,
     FIRST_SLOT,
@@ -46,6 +47,7 @@ class Writer:
         self._block = block
         self._last = -1
         self.due = block.due
+        self.episode = _episode_writer(block)
 
     def wanted(self, parts: int) -> list[int]:
         """The parts that a picture is asked for, as many as there is room for; the rest stay due."""
@@ -89,15 +91,6 @@ class Writer:
         words[HEAD] = head + 1
         return True
 
-    def episode(self, number: int, steps: int, total: float, all_steps: int, part: int = 0) -> None:
-        """Note a finished episode."""
-        words = self._block.words
-        count = words[EPISODE_COUNT]
-        offset = EPISODE_RING + count % EPISODES * EPISODE.size
-        EPISODE.pack_into(self._block.memory, offset, number, steps, total, part)
-        words[EPISODE_COUNT] = count + 1
-        words[STEPS] = all_steps
-
     def steps(self, total: int) -> None:
         """Note how many steps were made so far."""
         self._block.words[STEPS] = total
@@ -112,6 +105,22 @@ class Writer:
 
     def close(self) -> None:
         self._block.closed = True
+
+
+def _episode_writer(block: Block) -> Callable[..., None]:
+    # Episodes may end every 0.1 ms: all that can be known beforehand is bound here.
+    words, memory, pack = block.words, block.memory, EPISODE.pack_into
+    count = words[EPISODE_COUNT]
+
+    def episode(number: int, steps: int, total: float, all_steps: int, part: int = 0) -> None:
+        """Note a finished episode."""
+        nonlocal count
+        pack(memory, EPISODE_RING + count % EPISODES * EPISODE_SIZE, number, steps, total, part)
+        count += 1
+        words[EPISODE_COUNT] = count
+        words[STEPS] = all_steps
+
+    return episode
 
 
 class Reader:
@@ -154,7 +163,7 @@ class Reader:
         self._episodes = count
         ring = self._block.memory
         return [
-            EPISODE.unpack_from(ring, EPISODE_RING + index % EPISODES * EPISODE.size)
+            EPISODE.unpack_from(ring, EPISODE_RING + index % EPISODES * EPISODE_SIZE)
             for index in range(first, count)
         ]
 

@@ -44,6 +44,7 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
         self._source = RenderSource(env)
         self._streams = checked.videoStream
         self._begun = False
+        self._look_up()
         self._episode = 0
         self._steps = 0
         self._steps_before = 0
@@ -54,9 +55,15 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
         result = self.env.reset(seed=seed, options=options)
         if self._streams:
             try:
-                self._begin_episode()
+                if not self._goes_on:
+                    self._begin()
+                self._steps_before += self._steps
+                self._episode += 1
+                self._steps, self._return = 0, 0.0
+                if self._due[0]:
+                    self._take()
             except Exception as error:
-                self._tap.failed(error)
+                self._failed(error)
         return result
 
     def step(self, action: Act) -> tuple[Obs, SupportsFloat, bool, bool, dict[str, Any]]:
@@ -68,11 +75,14 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
                 self._steps += 1
                 self._return += reward
                 if terminated or truncated:
-                    self._look(True)
-                elif self._tap.due[0]:
+                    if self._due[0]:
+                        self._take()
+                    steps = self._steps
+                    self._note(self._episode, steps, self._return, self._steps_before + steps)
+                elif self._due[0]:
                     self._take()
             except Exception as error:
-                self._tap.failed(error)
+                self._failed(error)
         return result
 
     def render(self) -> Any:
@@ -80,6 +90,7 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
         picture = self._source.render()
         if self._begun and self._tap.due[0]:
             self._tap.capture(lambda: picture, self._info(), depth=self._source.depth)
+            self._look_up()
         return picture
 
     def close(self) -> None:
@@ -89,14 +100,22 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
         finally:
             self._begun = False
             self._tap.close()
+            self._look_up()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key not in ("_due", "_note")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._look_up()
 
     @property
     def stream_url(self) -> str | None:
         """The page's address, token included; waits up to 10 s for the server, None when there is none."""
         return self._tap.url
 
-    def _begin_episode(self) -> None:
-        # Envs with short episodes come here every 0.1 ms: what need not be done each time is not.
+    def _begin(self) -> None:
+        """What an episode begins with the first time, and after failures."""
         if not self._tap.ready:
             self._tap.open()
         if not self._begun:
@@ -105,28 +124,23 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
                 self._tap.warn(self._source.problem)
         if self._source.keeps:
             self._source.reset()
-        self._steps_before += self._steps
-        self._episode += 1
-        self._steps, self._return = 0, 0.0
-        if self._tap.due[0]:
-            self._take()
+        self._look_up()
 
-    def _look(self, ended: bool) -> None:
-        """Take a picture if one is due; note the end of an episode."""
-        if self._tap.due[0]:
-            self._take()
-        if ended:
-            steps = self._steps
-            self._tap.note_episode(self._episode, steps, float(self._return), self._steps_before + steps)
+    def _look_up(self) -> None:
+        # What `step()` and `reset()` look at of the tap: an attribute less on a way so often gone.
+        self._due, self._note = self._tap.due, self._tap.note_episode
+        self._goes_on = self._tap.ready and not self._source.keeps  # A reset has only to count.
 
     def _take(self) -> None:
         if self._source.problem is None:
-            captures, failures = self._tap.captures, self._tap.failures
             self._tap.capture(self._source.take_or_announce, self._info(), depth=self._source.depth)
-            if (captures, failures) == (self._tap.captures, self._tap.failures):
-                self._tap.due[0] = 1  # It comes with the next step.
         else:
-            self._tap.due[0] = 0
+            self._due[0] = 0
+        self._look_up()
+
+    def _failed(self, error: Exception) -> None:
+        self._tap.failed(error)
+        self._look_up()
 
     def _info(self) -> dict[str, Any]:
         return {

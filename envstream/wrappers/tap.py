@@ -172,6 +172,8 @@ class Tap:
             picture = take()
             if picture is LATER:
                 self._uncharged += time.perf_counter() - started  # Paid for with the picture.
+                if self._envs is None:
+                    self.due[0] = 1  # It comes with the next step.
                 return
             captured = captured or time.monotonic()
             pixels = self._pixels(picture, depth)
