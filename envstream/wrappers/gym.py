@@ -71,14 +71,10 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
         result = self.env.step(action)
         if self._streams:
             try:
-                _, reward, terminated, truncated, _ = result
                 self._steps += 1
-                self._return += reward
-                if terminated or truncated:
-                    if self._due[0]:
-                        self._take()
-                    steps = self._steps
-                    self._note(self._episode, steps, self._return, self._steps_before + steps)
+                self._return += result[1]
+                if result[2] or result[3]:
+                    self._end()
                 elif self._due[0]:
                     self._take()
             except Exception as error:
@@ -113,6 +109,13 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
     def stream_url(self) -> str | None:
         """The page's address, token included; waits up to 10 s for the server, None when there is none."""
         return self._tap.url
+
+    def _end(self) -> None:
+        """An episode has ended."""
+        if self._due[0]:
+            self._take()
+        steps = self._steps
+        self._note(self._episode, steps, self._return, self._steps_before + steps)
 
     def _begin(self) -> None:
         """What an episode begins with the first time, and after failures."""
