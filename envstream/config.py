@@ -65,27 +65,27 @@ class StreamConfig:
     videoStreamMaxOverhead: float = _key(
         0.05, checks.number(0.001, 1), "share of wall time capturing may take"
     )
-    videoStreamAdaptive: bool = _key(True, checks.boolean, "quality follows each viewer's link", planned=True)
+    videoStreamAdaptive: bool = _key(True, checks.boolean, "quality follows each viewer's link")
     videoStreamQualityLevels: list[int] = _key(
-        [90, 70, 50], checks.levels, "the quality ladder, best first", planned=True
+        [90, 70, 50], checks.levels, "steps of quality below videoStreamQuality, best first"
     )
-    videoStreamMinQuality: int = _key(
-        30, checks.whole(1, 100), "lowest JPEG quality of the ladder", planned=True
-    )
+    videoStreamMinQuality: int = _key(30, checks.whole(1, 100), "lowest quality that a slow link gets")
     videoStreamMaxQuality: int = _key(
-        95, checks.whole(1, 100), "highest JPEG quality of the ladder", planned=True
+        95, checks.whole(1, 100), "highest quality; what stands still is sent in it once"
     )
     videoStreamTargetBitrate: float | None = _key(
-        2000,
-        checks.or_none(checks.number(10, 1_000_000)),
-        "kbit/s per viewer; null = no target",
-        planned=True,
+        None, checks.or_none(checks.number(10, 1_000_000)), "kbit/s that a viewer is sent at most; null = any"
     )
     videoStreamCacheSize: int = _key(
-        3, checks.whole(1, 100), "encoded pictures kept per stream, newest first"
+        3, checks.whole(1, 100), "frames of a stream whose encoded pictures are kept"
+    )
+    videoStreamCacheMemory: float = _key(
+        64, checks.number(0.1, 65_536), "MB of encoded pictures kept, of all streams together"
     )
     videoStreamCodec: str = _key(
-        "auto", checks.choice("auto", "jpeg", "h264"), "picture codec on sockets", planned=True
+        "auto",
+        checks.choice("auto", "jpeg", "h264"),
+        "auto, jpeg or h264; H.264 needs a browser that decodes it, JPEG goes to the others",
     )
     videoStreamEnvs: Any = _key([0], checks.envs, "sub-envs of a vector env that can be shown, or all")
     videoStreamOverlay: bool = _key(

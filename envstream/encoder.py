@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import threading
 import time
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from envstream import codec
+from envstream.cache import MOST_RUNGS, Cache, Place
 from envstream.config import Preset
 from envstream.frame import Frame, Pixels
+from envstream.track import Track
 from envstream.wire import compact
 
-MOST_RUNGS = 16  # Pictures of one frame that are kept: viewers choose widths, and must not choose memory.
 COMPARED_EVERY = 30  # Frames for which it is remembered whether JPEG or lossless is the smaller.
-RECENT = 100  # Pictures over which the time of an encode is averaged.
+RECENT = 300  # Pictures over which the time of an encode is told.
 PLAIN = Preset(1, 30.0, 85)  # What holds where nobody says anything about quality.
 
 
@@ -26,7 +30,8 @@ class Rung(NamedTuple):
     """What a viewer is sent.
 
     Attributes:
-        format: `jpeg`, `png`, `webp` (both without loss), or `auto`: without loss where that is smaller.
+        format: `jpeg`, `png`, `webp` (both without loss), or `auto`: without loss where that is smaller;
+            `h264` for a track's.
         quality: JPEG quality; None = the stream's own.
         max_width: the widest picture that is wanted; None = any.
         scale: enlargement by repeated pixels; None = the stream's own.
@@ -40,7 +45,12 @@ class Rung(NamedTuple):
 
 @dataclass(frozen=True)
 class Picture:
-    """One frame, compressed. `described` is its metadata as JSON without the closing brace."""
+    """One frame, compressed.
+
+    Attributes:
+        quality: what it was compressed with; None where nothing is lost.
+        link: of an H.264 picture, its `codec`, its `chain` (the track's number) and whether it is a `key`.
+    """
 
     stream: str
     frame: Frame
@@ -48,13 +58,43 @@ class Picture:
     format: str
     width: int
     height: int
+    quality: int | None
     encode_seconds: float
     encoded_at: float
-    described: str
+    link: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def mime(self) -> str:
         return codec.MIME[self.format]
+
+    def of(self, frame: Frame) -> Picture:
+        """The same picture as that of a later frame that looks the same."""
+        if frame is self.frame:
+            return self
+        return replace(self, frame=frame)
+
+    @cached_property
+    def described(self) -> str:
+        """Its metadata as JSON, left open so that `sent_at` can be added for each sending."""
+        frame = self.frame
+        about: dict[str, Any] = {
+            "type": "frame_metadata",
+            "stream": self.stream,
+            "frameNumber": frame.number,
+            "timestamp": frame.captured,
+            "width": self.width,
+            "height": self.height,
+            "format": self.format,
+            "quality": self.quality,
+            "processing_time_ms": round(self.encode_seconds * 1000, 3),
+            "processed_at": self.encoded_at,
+            "sourceWidth": frame.width,
+            "sourceHeight": frame.height,
+            "renderMs": round(frame.cost * 1000, 3),
+            **self.link,
+        }
+        about.update(frame.info)
+        return compact(about)[:-1]
 
 
 class Smaller:
@@ -88,12 +128,15 @@ class Smaller:
         return ("webp", lossless) if wins and lossless is not None else ("jpeg", jpeg)
 
 
+_owners = itertools.count(1)
+
+
 class Encoder:
     """The encode-once cache of one stream. Safe to call from any thread.
 
-    Keyed by frame number, never by an object's address (addresses are reused). Single flight: who asks
-    while a picture is being made gets the same future. Keeps the pictures of the `frames` frames that were
-    asked for last. `preset` may be changed at any time; it holds for what is asked for from then on.
+    Keyed by the number of a frame's content, never by an object's address (addresses are reused). Keeps
+    the pictures of the `frames` frames that were asked for last, within the bytes of the `cache` that all
+    streams of a server share. `preset` may be changed at any time; it holds from then on.
     """
 
     def __init__(
@@ -103,39 +146,43 @@ class Encoder:
         pool: ThreadPoolExecutor,
         max_pixels: int = 33_000_000,
         preset: Preset = PLAIN,
+        cache: Cache | None = None,
     ) -> None:
         self._stream = stream
         self._frames = frames
         self._pool = pool
         self._max_pixels = max_pixels
-        # Protects the cache and the counts; held for dictionary work only, never while encoding.
+        self._cache = cache or Cache()
+        self._owner = next(_owners)
+        # Protects the counts; held for a moment only, never while encoding.
         self._lock = threading.Lock()
-        self._cache: OrderedDict[int, dict[Rung, Future[Picture]]] = OrderedDict()
         self._smaller: OrderedDict[Rung, Smaller] = OrderedDict()
         self._recent: deque[float] = deque(maxlen=RECENT)
+        self._video: Track | None = None
         self.preset = preset
         self.hits = 0
+        self.misses = 0
         self.encodes = 0
         self.encode_seconds = 0.0
         self.encoded_bytes = 0
 
-    def picture(self, frame: Frame, rung: Rung) -> Future[Picture]:
-        """The picture of `frame` at `rung`, made now or already made."""
+    def picture(self, frame: Frame, rung: Rung, viewers: int = 1) -> Future[Picture]:
+        """The picture of `frame` at `rung` for so many viewers, made now or already made."""
         rung = self._settled(rung)
-        with self._lock:
-            rungs = self._cache.get(frame.number)
-            if rungs is None:
-                rungs = self._cache[frame.number] = {}
-                while len(self._cache) > self._frames:
-                    self._cache.popitem(last=False)
-            future = rungs.get(rung)
-            if future is not None:
-                self.hits += 1
-                return future
-            while len(rungs) >= MOST_RUNGS:
-                del rungs[next(iter(rungs))]
-            future = rungs[rung] = self._pool.submit(self._encode, frame, rung)
-            return future
+        place = Place(self._owner, frame.content)
+
+        def make() -> Future[Picture]:
+            return self._pool.submit(self._encode, frame, rung)
+
+        future, there = self._cache.picture(place, rung, self._frames, make)
+        self._count(viewers, there)
+        return future
+
+    def next_of(self, track: Track, frame: Frame, rung: Rung, key: bool, viewers: int) -> Future[Picture]:
+        """The next picture of an H.264 track, for so many viewers; `key`: one that builds on none before."""
+        self._video = track
+        self._count(viewers, False)
+        return track.submit(lambda: self._encode(frame, rung, track, key))
 
     def choose(self, preset: Preset) -> None:
         """Another quality from now on; what encodes take is measured anew."""
@@ -143,11 +190,47 @@ class Encoder:
             self.preset = preset
             self._recent.clear()
 
+    def cached_qualities(self, frame: Frame) -> list[int]:
+        """The JPEG qualities in which a frame's picture is there, or is being made, best first."""
+        rungs = self._cache.rungs(Place(self._owner, frame.content))
+        return sorted({rung.quality for rung in rungs}, reverse=True)
+
+    def clear_cache(self) -> None:
+        """Forget every picture; counts stay."""
+        self._cache.clear(self._owner)
+
     @property
     def latency(self) -> float | None:
         """Seconds that an encode took of late, on average, at the present quality; None before the first."""
         recent = list(self._recent)
         return sum(recent) / len(recent) if recent else None
+
+    def counts(self) -> dict[str, Any]:
+        """Hits and misses of the cache, the bytes it holds, and what an encode takes, in milliseconds."""
+        asked = self.hits + self.misses
+        times = sorted(self._recent)
+        return {
+            "hits": self.hits,
+            "misses": self.misses,
+            "hitRate": round(self.hits / asked, 4) if asked else None,
+            "bytes": self._cache.bytes_of(self._owner),
+            "encodeMs": {
+                f"p{share}": round(1000 * times[(len(times) - 1) * share // 100], 3) for share in (50, 95, 99)
+            }
+            if times
+            else None,
+        }
+
+    @property
+    def saving(self) -> dict[str, int] | None:
+        """Bytes of an H.264 picture of the newest track, on average, and of the same as JPEG."""
+        saving = self._video.saving if self._video is not None else None
+        return None if saving is None else {"bytes": round(saving[0]), "jpegBytes": round(saving[1])}
+
+    def _count(self, viewers: int, there: bool) -> None:
+        with self._lock:
+            self.hits += viewers - (not there)
+            self.misses += not there
 
     def _settled(self, rung: Rung) -> Rung:
         """The rung with what it leaves to the stream filled in."""
@@ -165,14 +248,19 @@ class Encoder:
                 self._smaller.popitem(last=False)
         return smaller.encode(pixels, quality)
 
-    def _encode(self, frame: Frame, rung: Rung) -> Picture:
+    def _encode(self, frame: Frame, rung: Rung, track: Track | None = None, key: bool = False) -> Picture:
         started = time.perf_counter()
         pixels = codec.fit(frame.pixels, rung.max_width)
         height, width = pixels.shape[:2]
         # Who asks for an enlargement must not choose how much memory it takes.
         scale = max(1, min(rung.scale or 1, math.isqrt(self._max_pixels // (height * width))))
         pixels = codec.resize(pixels, width * scale, height * scale)
-        format, data = self._compressed(pixels, rung)
+        link: dict[str, Any] = {}
+        if track is None:
+            format, data = self._compressed(pixels, rung)
+        else:
+            format, data = "h264", track.encode(pixels, key)
+            link = {"codec": track.codec, "chain": track.number, "key": key}
         seconds = time.perf_counter() - started
         now = time.monotonic()
         with self._lock:
@@ -181,30 +269,8 @@ class Encoder:
             self._recent.append(seconds)
             self.encoded_bytes += len(data)
         height, width = pixels.shape[:2]
-        described = describe(self._stream, frame, format, width, height, seconds, now)
-        return Picture(self._stream, frame, data, format, width, height, seconds, now, described)
-
-
-def describe(
-    stream: str, frame: Frame, format: str, width: int, height: int, seconds: float, encoded_at: float
-) -> str:
-    """A frame's metadata as JSON, left open so that `sent_at` can be added for each sending."""
-    about: dict[str, Any] = {
-        "type": "frame_metadata",
-        "stream": stream,
-        "frameNumber": frame.number,
-        "timestamp": frame.captured,
-        "width": width,
-        "height": height,
-        "format": format,
-        "processing_time_ms": round(seconds * 1000, 3),
-        "processed_at": encoded_at,
-        "sourceWidth": frame.width,
-        "sourceHeight": frame.height,
-        "renderMs": round(frame.cost * 1000, 3),
-    }
-    about.update(frame.info)
-    return compact(about)[:-1]
+        quality = rung.quality if format in ("jpeg", "h264") else None
+        return Picture(self._stream, frame, data, format, width, height, quality, seconds, now, link)
 
 
 def encoding_pool() -> ThreadPoolExecutor:

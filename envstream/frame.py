@@ -22,6 +22,7 @@ class Frame:
         captured: when the picture was taken, in seconds of the monotonic clock.
         cost: seconds the capture took from the training thread (render, convert, copy).
         info: what the env said: `episode`, `step`, `return`, `totalSteps`, …
+        content: number of the first of consecutive frames with these very pixels; its own where it is new.
     """
 
     pixels: Pixels
@@ -29,8 +30,11 @@ class Frame:
     captured: float
     cost: float = 0.0
     info: Mapping[str, Any] = field(default_factory=dict)
+    content: int = 0
 
     def __post_init__(self) -> None:
+        if not self.content:
+            object.__setattr__(self, "content", self.number)
         self.pixels.flags.writeable = False
 
     @property

@@ -7,9 +7,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from envstream.cache import Cache
 from envstream.config import StreamConfig
 from envstream.encoder import encoding_pool
 from envstream.pace import Budget
+from envstream.report import counts as counts_of
+from envstream.report import status
 from envstream.stream import Place, Stream
 
 MOST_ENDED = 32  # Streams that have ended and can still be looked at.
@@ -21,6 +24,7 @@ class Hub:
     def __init__(self, config: StreamConfig, pool: ThreadPoolExecutor | None = None) -> None:
         self.config = config
         self.pool = pool or encoding_pool()
+        self.cache = Cache(int(config.videoStreamCacheMemory * 1_000_000))
         self.streams: dict[str, Stream] = {}
         self.started = time.monotonic()
         self.boot = secrets.token_hex(8)
@@ -42,7 +46,7 @@ class Hub:
         for old in ended[: max(0, len(ended) - MOST_ENDED)]:
             del self.streams[old]
         self.streams.pop(name, None)  # A stream begun anew stands last.
-        stream = self.streams[name] = Stream(name, title, config, self.pool, budget, place)
+        stream = self.streams[name] = Stream(name, title, config, self.pool, budget, place, self.cache)
         return stream
 
     def find(self, name: str | None) -> Stream | None:
@@ -62,7 +66,7 @@ class Hub:
         """What `/stats` answers: totals over all streams, then each stream."""
         now = time.monotonic()
         streams = list(self.streams.values())
-        counts = {stream.name: stream.counts(now) for stream in streams}
+        counts = {stream.name: counts_of(stream, now) for stream in streams}
         totals = {
             key: sum(count[key] for count in counts.values())
             for key in ("frames_received", "frames_served", "frames_dropped")
@@ -72,10 +76,11 @@ class Hub:
             "clients_connected": self.viewers,
             "clients_refused": self.refused,
             "uptime_seconds": round(now - self.started, 3),
-            "current_fps": round(max((stream.status(now)["fps"] for stream in streams), default=0.0), 2),
+            "current_fps": round(max((status(stream, now)["fps"] for stream in streams), default=0.0), 2),
             "server_running": True,
             "host": self.host,
             "port": self.port,
             "max_viewers": self.config.videoStreamMaxViewers,
-            "streams": {s.name: {**s.status(now), **counts[s.name]} for s in streams},
+            "cache_bytes": self.cache.bytes,
+            "streams": {s.name: {**status(s, now), **counts[s.name]} for s in streams},
         }

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import MutableSequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from envstream import video
 from envstream.buffer import FrameBuffer
-from envstream.config import PRESETS, StreamConfig
+from envstream.cache import Cache
+from envstream.config import StreamConfig
 from envstream.encoder import Encoder, Picture
 from envstream.frame import Frame
+from envstream.ladder import points_of
 from envstream.pace import Budget, Pace, Rate
 from envstream.performance import performance
 
@@ -42,7 +47,13 @@ class Stream:
     Args:
         budget: the share of the trainer's time that is there for captures; its streams have it in common.
         place: where the stream stands in a vector env.
+        cache: where its encoded pictures are kept, with those of the other streams.
 
+    Attributes:
+        points: its ladder of quality, best first.
+        video: whether it may be sent as H.264.
+        moved_at: when its picture last changed.
+        captures: pictures that came, a second; `served` those that went out.
     """
 
     def __init__(
@@ -53,13 +64,19 @@ class Stream:
         pool: ThreadPoolExecutor,
         budget: Budget | None = None,
         place: Place | None = None,
+        cache: Cache | None = None,
     ) -> None:
         self.name = name
         self.place = place
         self.title = title
         self.config = config
         self.buffer = FrameBuffer(config.videoStreamBufferSize)
-        self.encoder = Encoder(name, config.videoStreamCacheSize, pool, config.max_pixels, config.preset)
+        self.encoder = Encoder(
+            name, config.videoStreamCacheSize, pool, config.max_pixels, config.preset, cache
+        )
+        self.points = points_of(config)
+        self.video = config.videoStreamCodec != "jpeg" and video.missing() is None
+        self.moved_at = float("-inf")
         self.pace = Pace(config.capture_fps, budget or Budget(config.videoStreamMaxOverhead))
         self.due: MutableSequence[int] | memoryview = bytearray(1)
         self.bell: MutableSequence[int] | memoryview = self.due
@@ -73,9 +90,9 @@ class Stream:
         self.frames_shown = 0
         self.failures = 0
         self._shown_up_to = 0
-        self._captures = Rate()
+        self.captures = Rate()
         self._costs: deque[float] = deque(maxlen=100)
-        self._served = Rate()
+        self.served = Rate()
         self._steps: deque[tuple[float, int]] = deque(maxlen=64)
         self._asked_at: float | None = None
         self._overhead: deque[tuple[float, float]] = deque(maxlen=2048)
@@ -86,9 +103,14 @@ class Stream:
         self.ended = False
         if not self._message_lasts:
             self.message = None
-        self._captures.add(now)
+        self.captures.add(now)
         self._costs.append(frame.cost)
         self.spent(now, frame.cost)
+        before = self.buffer.newest()
+        if before is not None and np.array_equal(before.pixels, frame.pixels):
+            frame = replace(frame, pixels=before.pixels, content=before.content)
+        else:
+            self.moved_at = now
         self.buffer.put(frame)
 
     def say(self, message: str, *, lasting: bool = False) -> None:
@@ -101,6 +123,12 @@ class Stream:
         """The quality in force: a JPEG quality, or the name of a preset."""
         return self.config.videoStreamQuality
 
+    @property
+    def target(self) -> float | None:
+        """What a viewer is sent at most, in bits a second; None = any."""
+        target = self.config.videoStreamTargetBitrate
+        return None if target is None else 1000 * target
+
     def choose(self, quality: int | str) -> None:
         """Another quality from now on: rate of captures, JPEG quality and enlargement. From any thread.
 
@@ -109,6 +137,7 @@ class Stream:
         """
         self.config = self.config.with_quality(quality)
         self.pace.fps = self.config.capture_fps
+        self.points = points_of(self.config)
         self.encoder.choose(self.config.preset)
 
     def missed(self, failures: int) -> None:
@@ -168,7 +197,7 @@ class Stream:
     def shown(self, picture: Picture, now: float) -> None:
         """A picture was handed to a viewer."""
         self.pictures_sent += 1
-        self._served.add(now)
+        self.served.add(now)
         if picture.frame.number > self._shown_up_to:
             self._shown_up_to = picture.frame.number
             self.frames_shown += 1
@@ -192,8 +221,11 @@ class Stream:
             return "ended"
         if self.buffer.newest() is None:
             return "waiting"
-        waited = now - self._asked_at if self._asked_at is not None else 0.0
-        return "stalled" if waited > STALLED_AFTER else "live"
+        return "stalled" if (self.waiting(now) or 0.0) > STALLED_AFTER else "live"
+
+    def waiting(self, now: float) -> float | None:
+        """Seconds that a picture which was asked for has not come; None = none is waited for."""
+        return None if self._asked_at is None else now - self._asked_at
 
     def mark(self) -> tuple[object, ...]:
         """Changes when there is news to tell of this stream."""
@@ -202,38 +234,6 @@ class Stream:
         steps = None if self.place or not self._steps else self._steps[-1]
         number = frame.number if frame else None
         return (self.ended, self.message, number, self.viewers, self.failures, self.quality, steps)
-
-    def status(self, now: float | None = None) -> dict[str, Any]:
-        """What the page is told about this stream."""
-        now = time.monotonic() if now is None else now
-        frame = self.buffer.newest()
-        info = frame.info if frame else {}
-        waiting = None if self._asked_at is None else round(now - self._asked_at, 3)
-        return {
-            "name": self.name,
-            "title": self.title,
-            "group": self.place.group if self.place else None,
-            "env": self.place.env if self.place else None,
-            "state": self.state(now),
-            "message": self.message,
-            "width": frame.width if frame else None,
-            "height": frame.height if frame else None,
-            "fps": round(self._captures.at(now), 2),
-            "targetFps": self.pace.fps,
-            "quality": self.quality,
-            "qualities": list(PRESETS),
-            "limit": self._limit(now),
-            "viewers": self.viewers,
-            "episode": info.get("episode"),
-            "step": info.get("step"),
-            "return": info.get("return"),
-            "totalSteps": info.get("totalSteps"),
-            "stepsPerSecond": self.steps_per_second(now),
-            "overhead": round(self.overhead(now), 4),
-            "age": round(now - frame.captured, 4) if frame else None,
-            "waiting": waiting,
-            "frameNumber": frame.number if frame else None,
-        }
 
     def performance(self) -> dict[str, Any]:
         """What its pictures cost, and how many were shown; see `performance.performance`."""
@@ -247,35 +247,3 @@ class Stream:
             self.config.preset,
             self.pace.fps,
         )
-
-    def counts(self, now: float | None = None) -> dict[str, Any]:
-        """Counters for `/stats`."""
-        now = time.monotonic() if now is None else now
-        encoder = self.encoder
-        received = self.buffer.received
-        return {
-            "frames_received": received,
-            "frames_served": self.pictures_sent,
-            "frames_dropped": max(0, received - self.frames_shown),
-            "served_fps": round(self._served.at(now), 2),
-            "encodes": encoder.encodes,
-            "cache_hits": encoder.hits,
-            "encode_ms": round(1000 * encoder.encode_seconds / encoder.encodes, 3)
-            if encoder.encodes
-            else None,
-            "encoded_bytes": encoder.encoded_bytes,
-            "capture_failures": self.failures,
-            "episodes": self.episodes_seen,
-        }
-
-    def _limit(self, now: float) -> dict[str, Any] | None:
-        pace = self.pace
-        if not pace.limited or pace.cost is None or pace.budget_fps is None:
-            return None
-        return {
-            "by": "budget",
-            "share": pace.budget.max_overhead,
-            "renderMs": round(pace.cost * 1000, 2),
-            # Shared, it allows what comes: the others take what they need of it.
-            "fps": round(self._captures.at(now) if len(pace.budget.sharers) > 1 else pace.budget_fps, 2),
-        }

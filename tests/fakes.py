@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
 from envstream import outlet
+from envstream.encoder import Picture
 from envstream.links.block import Block
 from envstream.links.channel import Channel
 from envstream.links.ends import Reader
+from envstream.web.pipes import Parcel
 
 
 class QuietOutlet:
@@ -85,6 +88,7 @@ class PictureEnv(gym.Env[int, int]):
         self.length = length
         self.renders = 0
         self.now = 0
+        self.flickers = False  # No picture is like the one before: what stands still is not sent again.
         self.info: dict[str, Any] = {"a": 1}
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
@@ -100,4 +104,33 @@ class PictureEnv(gym.Env[int, int]):
         self.renders += 1
         if isinstance(self.picture, BaseException):
             raise self.picture
+        if self.flickers:
+            picture = np.array(self.picture)
+            picture[0, 0] = self.renders % 256
+            return picture
         return self.picture
+
+
+class Mailbox:
+    """A pipe into the test: what was sent to a seat, to be taken out."""
+
+    def __init__(self, acknowledges: bool = True) -> None:
+        self.acknowledges = acknowledges
+        self.free = True
+        self.pictures: list[Picture] = []
+        self.texts: list[str] = []
+
+    def post(self, parcel: Parcel) -> None:
+        self.pictures.append(parcel.picture)
+
+    def tell(self, text: str) -> None:
+        self.texts.append(text)
+
+    def numbers(self) -> list[int]:
+        """The frames that came since the last call."""
+        pictures, self.pictures = self.pictures, []
+        return [picture.frame.number for picture in pictures]
+
+    def told(self, kind: str) -> list[dict[str, Any]]:
+        """The messages of one type that came so far."""
+        return [message for message in map(json.loads, self.texts) if message["type"] == kind]

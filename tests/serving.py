@@ -16,7 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from websockets.sync.client import ClientConnection, connect
+
+from fakes import PictureEnv
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 TRAINER = """
 import sys, time
@@ -117,6 +122,34 @@ def training(extra: str = "", script: str | None = None, **settings: Any) -> Ite
         trainer.stop()
 
 
+class Relay:
+    """A slow line before a server: `benchmarks/relay.py` with a 2 MiB buffer, as in an SSH tunnel."""
+
+    def __init__(self, port: int, kbit: float, delay_ms: float = 0.0) -> None:
+        said = ["--port", str(port), "--kbit", str(kbit), "--delay-ms", str(delay_ms)]
+        self._process = subprocess.Popen(
+            [sys.executable, str(BENCHMARKS / "relay.py"), *said],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.port: int = json.loads(self._process.stdout.readline())["port"]
+
+    def __enter__(self) -> Relay:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        with self._process:
+            self._process.kill()
+
+    def become(self, **line: float) -> None:
+        """Another `kbit` or `delay_ms` from now on."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(line) + "\n")
+        self._process.stdin.flush()
+
+
 def get(
     port: int, path: str, headers: dict[str, str] | None = None, method: str = "GET", timeout: float = 10.0
 ) -> tuple[int, dict[str, str], bytes]:
@@ -187,11 +220,13 @@ class Watcher:
 
 
 @contextlib.contextmanager
-def streaming(env: Any, **settings: Any) -> Iterator[int]:
+def streaming(env: Any, *, still: bool = False, **settings: Any) -> Iterator[int]:
     """An env that is stepped in a thread of this process, served by the thread worker; gives the port."""
     from envstream import StreamingWrapper
     from envstream import outlet as outlets
 
+    if isinstance(env, PictureEnv) and not still:
+        env.flickers = isinstance(env.picture, np.ndarray)
     outlets._outlets.clear()  # A server of its own, whatever other tests have running.
     before = set(threading.enumerate())
     wrapped = StreamingWrapper(env, **{"videoStreamWorker": "thread", "videoStreamPort": 0, **settings})

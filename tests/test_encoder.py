@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from envstream import codec
+from envstream.cache import MOST_RUNGS
 from envstream.config import PRESETS
-from envstream.encoder import COMPARED_EVERY, MOST_RUNGS, Encoder, Rung, Smaller, describe, encoding_pool
+from envstream.encoder import COMPARED_EVERY, Encoder, Picture, Rung, Smaller, encoding_pool
 from envstream.frame import Frame
 
 MakeFrame = Callable[..., Frame]
@@ -108,7 +109,7 @@ def test_the_pool_that_encodes_has_a_thread_at_least() -> None:
 
 def described(frame: Frame) -> dict[str, Any]:
     """The metadata as a browser reads it, which knows no NaN."""
-    text = describe("env", frame, "jpeg", 3, 2, 0.0015, 12.0) + ',"sent_at":1}'
+    text = Picture("env", frame, b"", "jpeg", 3, 2, 85, 0.0015, 12.0).described + ',"sent_at":1}'
     about: dict[str, Any] = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
     return about
 
@@ -122,6 +123,7 @@ def test_the_metadata_tells_the_story_of_the_frame(frame: MakeFrame) -> None:
         "width": 3,
         "height": 2,
         "format": "jpeg",
+        "quality": 85,
         "processing_time_ms": 1.5,
         "processed_at": 12.0,
         "sourceWidth": 6,

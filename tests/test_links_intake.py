@@ -14,6 +14,7 @@ from envstream.hub import Hub
 from envstream.links.block import Block
 from envstream.links.ends import Writer
 from envstream.links.intake import Intake
+from envstream.report import status
 from envstream.stream import Stream
 
 PICTURE = np.zeros((4, 6, 3), np.uint8)
@@ -183,7 +184,7 @@ def several(server: Server) -> Writer:
 
 
 def test_each_sub_env_that_can_be_shown_is_a_stream(server: Server, several: Writer) -> None:
-    told = [server.hub.streams[name].status(0.0) for name in ("Cart/0", "Cart/3", "Cart/7")]
+    told = [status(server.hub.streams[name], 0.0) for name in ("Cart/0", "Cart/3", "Cart/7")]
     assert [(one["title"], one["group"], one["env"]) for one in told] == [
         ("CartPole-v1", "Cart", 0),
         ("CartPole-v1", "Cart", 3),

@@ -292,3 +292,13 @@ def test_the_token_is_on_no_command_line() -> None:
         assert get(trainer.port, "/stats")[0] == 401
         body = get(trainer.port, "/stats", {"Authorization": "Bearer very-secret"})[2]
         assert json.loads(body)["server_running"]
+
+
+def test_the_server_gives_way_to_training_where_every_core_is_busy() -> None:
+    with training() as trainer:
+        child = trainer.child()
+        assert child is not None
+        until(lambda: os.getpriority(os.PRIO_PROCESS, child) > 0, "a lower priority")
+        group = Path(f"/proc/{child}/autogroup")
+        if group.exists():  # Priorities count within a session only, where the kernel groups by sessions.
+            until(lambda: int(group.read_text().split()[-1]) > 0, "a lower priority of its session")

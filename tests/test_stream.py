@@ -10,6 +10,7 @@ import pytest
 from envstream.config import StreamConfig
 from envstream.encoder import Rung
 from envstream.frame import Frame
+from envstream.report import counts, status
 from envstream.stream import STALLED_AFTER, Stream
 
 MakeFrame = Callable[..., Frame]
@@ -152,46 +153,46 @@ def test_pictures_are_counted_by_viewer_and_frames_once(stream: Stream, frame: M
     picture = stream.encoder.picture(newest, Rung()).result()
     for _ in range(3):
         stream.shown(picture, 2.0)
-    counts = stream.counts(2.0)
-    assert (counts["frames_received"], counts["frames_served"], counts["frames_dropped"]) == (2, 3, 1)
+    told = counts(stream, 2.0)
+    assert (told["frames_received"], told["frames_served"], told["frames_dropped"]) == (2, 3, 1)
 
 
 def test_the_encoders_work_is_among_the_counts(stream: Stream, frame: MakeFrame) -> None:
-    assert stream.counts(0.0)["encode_ms"] is None
+    assert counts(stream, 0.0)["encode_ms"] is None
     for _ in range(3):
         stream.encoder.picture(frame(1), Rung()).result()
-    counts = stream.counts(0.0)
-    assert (counts["encodes"], counts["cache_hits"]) == (1, 2)
-    assert counts["encode_ms"] > 0 and counts["encoded_bytes"] > 0
+    told = counts(stream, 0.0)
+    assert (told["encodes"], told["cache_hits"]) == (1, 2)
+    assert told["encode_ms"] > 0 and told["encoded_bytes"] > 0
 
 
 # --- the status ----------------------------------------------------------------------------------------
 
 
 def test_the_status_of_a_new_stream_knows_what_it_does_not_know(stream: Stream) -> None:
-    status = stream.status(5.0)
-    assert (status["name"], status["title"], status["state"]) == ("env", "CartPole-v1", "waiting")
+    told = status(stream, 5.0)
+    assert (told["name"], told["title"], told["state"]) == ("env", "CartPole-v1", "waiting")
     assert {
-        status[key] for key in ("width", "height", "episode", "age", "waiting", "limit", "frameNumber")
+        told[key] for key in ("width", "height", "episode", "age", "waiting", "limit", "frameNumber")
     } == {None}
 
 
 def test_the_status_says_how_old_the_picture_is_and_what_it_shows(stream: Stream, frame: MakeFrame) -> None:
     stream.put(frame(7, captured=10.0, episode=3, step=5, totalSteps=99), 10.1)
-    status = stream.status(12.5)
-    assert (status["age"], status["width"], status["height"], status["frameNumber"]) == (2.5, 6, 4, 7)
-    assert (status["episode"], status["step"], status["totalSteps"]) == (3, 5, 99)
+    told = status(stream, 12.5)
+    assert (told["age"], told["width"], told["height"], told["frameNumber"]) == (2.5, 6, 4, 7)
+    assert (told["episode"], told["step"], told["totalSteps"]) == (3, 5, 99)
 
 
 def test_the_status_says_how_long_a_picture_has_been_waited_for(stream: Stream) -> None:
     stream.ask(10.0)
-    assert stream.status(11.5)["waiting"] == 1.5
+    assert status(stream, 11.5)["waiting"] == 1.5
 
 
 def test_the_status_says_when_the_budget_sets_the_rate(stream: Stream, frame: MakeFrame) -> None:
     stream.put(frame(1), 10.0)
     stream.put(frame(2, cost=0.0425), 20.0)
-    assert stream.status(20.0)["limit"] == {
+    assert status(stream, 20.0)["limit"] == {
         "by": "budget",
         "share": 0.05,
         "renderMs": 42.5,
@@ -202,4 +203,4 @@ def test_the_status_says_when_the_budget_sets_the_rate(stream: Stream, frame: Ma
 def test_the_status_names_no_limit_where_the_rate_is_reached(stream: Stream, frame: MakeFrame) -> None:
     stream.put(frame(1), 10.0)
     stream.put(frame(2, cost=0.001), 20.0)
-    assert stream.status(20.0)["limit"] is None
+    assert status(stream, 20.0)["limit"] is None

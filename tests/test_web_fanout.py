@@ -2,139 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envstream.config import StreamConfig
 from envstream.encoder import Rung
-from envstream.frame import Frame
-from envstream.hub import Hub
 from envstream.stream import Stream
-from envstream.viewer import Viewer, Watch
+from envstream.viewer import Viewer
+from envstream.web import delivery as delivery_module
 from envstream.web import fanout as fanout_module
-from envstream.web.fanout import Fanout, Seat
-
-MakeFrame = Callable[..., Frame]
-
-
-class Timer:
-    def __init__(self, at: float, call: Callable[[], None]) -> None:
-        self.at, self.call, self.cancelled = at, call, False
-
-    def when(self) -> float:
-        return self.at
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-class Loop:
-    """An event loop whose time is moved by the test."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.closed = False
-        self._timers: list[Timer] = []
-        self._soon: list[Callable[[], None]] = []
-
-    def time(self) -> float:
-        return self.now
-
-    def call_later(self, delay: float, call: Callable[..., None], *args: Any) -> Timer:
-        self._timers.append(Timer(self.now + delay, lambda: call(*args)))
-        return self._timers[-1]
-
-    def call_soon_threadsafe(self, call: Callable[[], None]) -> None:
-        if self.closed:
-            raise RuntimeError("Event loop is closed")
-        self._soon.append(call)
-
-    @property
-    def timers(self) -> list[Timer]:
-        return sorted((timer for timer in self._timers if not timer.cancelled), key=Timer.when)
-
-    def advance(self, seconds: float = 0.0) -> None:
-        end = self.now + seconds
-        while self.timers and self.timers[0].at <= end:
-            timer = self.timers[0]
-            self._timers.remove(timer)
-            self.now = max(self.now, timer.at)
-            timer.call()
-        self.now = end
-        soon, self._soon = self._soon, []
-        for call in soon:
-            call()
-
-
-class HandPool(ThreadPoolExecutor):
-    """A pool whose work is done when the test says so, in the order it says."""
-
-    def __init__(self) -> None:
-        super().__init__(1)
-        self.jobs: list[tuple[Future[Any], Callable[[], Any]]] = []
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        self.jobs.append((Future(), lambda: fn(*args, **kwargs)))
-        return self.jobs[-1][0]
-
-    def finish(self, index: int = 0) -> None:
-        future, work = self.jobs.pop(index)
-        future.set_result(work())
-
-
-class World:
-    """One hub with one stream, its fan-out, and viewers that the test plays."""
-
-    def __init__(self, loop: Loop, frame: MakeFrame, **settings: Any) -> None:
-        self.loop = loop
-        self.pool = HandPool()
-        self.hub = Hub(StreamConfig(videoFps=10, **settings), self.pool)
-        self.fanout = Fanout(self.hub, loop)  # type: ignore[arg-type]
-        self.stream = self.hub.open("env", "env", self.hub.config)
-        self.fanout.opened(self.stream)
-        self._frame = frame
-
-    def seat(self, *names: str, window: int = 2, fps: float | None = None, rung: Rung = Rung()) -> Seat:  # noqa: B008
-        seat = Seat(Viewer(window))
-        assert self.fanout.join(seat)
-        self.watch(seat, *(names or ("env",)), fps=fps, rung=rung)
-        return seat
-
-    def watch(self, seat: Seat, *names: str, fps: float | None = None, rung: Rung = Rung()) -> None:  # noqa: B008
-        seat.viewer.watch({name: Watch(rung, fps) for name in names})
-        self.fanout.changed(seat)
-
-    def frame(self, number: int, cost: float = 0.0) -> None:
-        """Frame `number` comes from the trainer; it is not compressed yet."""
-        self.stream.put(self._frame(number, cost=cost), self.loop.now)
-        self.stream.due[0] = 0
-        self.fanout.arrived(self.stream)
-
-    def show(self, number: int) -> None:
-        """Frame `number` comes, and is compressed and handed out."""
-        self.frame(number)
-        self.compress()
-
-    def compress(self) -> None:
-        while self.pool.jobs:
-            self.pool.finish()
-        self.loop.advance()
-
-    def acknowledge(self, seat: Seat, number: int) -> None:
-        seat.viewer.acknowledge("env", number)
-        self.fanout.serve(self.stream, seat)
+from envstream.web.seat import Seat
+from fakes import Mailbox
+from worlds import Loop, MakeFrame, World, received
 
 
 @pytest.fixture
 def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
     loop = Loop()
-    monkeypatch.setattr(fanout_module, "time", SimpleNamespace(monotonic=loop.time))
+    for module in (fanout_module, delivery_module):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=loop.time))
     return loop
 
 
@@ -143,43 +31,12 @@ def world(loop: Loop, frame: MakeFrame) -> World:
     return World(loop, frame)
 
 
-def collected(seat: Seat) -> tuple[list[str], list[int]]:
-    """The texts and the numbers of the frames that wait in the seat's mailbox."""
-    seat.tell("")
-    try:
-        seat.collect().send(None)
-    except StopIteration as done:
-        texts, pictures = done.value
-        return texts[:-1], [picture.frame.number for picture in pictures]
-    raise AssertionError("a mailbox that is not empty does not wait")
-
-
-def received(seat: Seat) -> list[int]:
-    return collected(seat)[1]
-
-
 # --- seats ---------------------------------------------------------------------------------------------
-
-
-def test_a_mailbox_is_empty_after_it_was_collected() -> None:
-    seat = Seat(Viewer())
-    seat.tell("a")
-    assert collected(seat) == (["a"], [])
-    assert collected(seat) == ([], [])
-
-
-def test_a_mailbox_that_nobody_empties_keeps_the_newest_texts() -> None:
-    seat = Seat(Viewer())
-    for number in range(1000):
-        seat.tell(str(number))
-    texts, _ = collected(seat)
-    assert len(texts) < 100
-    assert texts[-1] == "999"
 
 
 def test_no_more_seats_are_given_than_there_are(loop: Loop, frame: MakeFrame) -> None:
     world = World(loop, frame, videoStreamMaxViewers=2)
-    assert [world.fanout.join(Seat(Viewer())) for _ in range(3)] == [True, True, False]
+    assert [world.fanout.join(Seat(Viewer(), Mailbox())) for _ in range(3)] == [True, True, False]
     assert (world.hub.viewers, world.hub.refused) == (2, 1)
 
 
@@ -187,7 +44,7 @@ def test_a_seat_that_was_left_is_free(loop: Loop, frame: MakeFrame) -> None:
     world = World(loop, frame, videoStreamMaxViewers=1)
     world.fanout.leave(world.seat())
     assert world.hub.viewers == 0
-    assert world.fanout.join(Seat(Viewer()))
+    assert world.fanout.join(Seat(Viewer(), Mailbox()))
 
 
 def test_a_stream_knows_how_many_watch_it(world: World) -> None:
@@ -309,7 +166,8 @@ def test_whatever_happens_numbers_rise_the_window_holds_and_nobody_is_forgotten(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         loop = Loop()
-        patch.setattr(fanout_module, "time", SimpleNamespace(monotonic=loop.time))
+        for module in (fanout_module, delivery_module):
+            patch.setattr(module, "time", SimpleNamespace(monotonic=loop.time))
         world = World(loop, frame)
         seat = world.seat(window=window)
         seen, acknowledged, number = [0], 0, 0
@@ -323,7 +181,7 @@ def test_whatever_happens_numbers_rise_the_window_holds_and_nobody_is_forgotten(
             elif event == "fail" and jobs:
                 jobs.pop(amount % len(jobs))[0].set_exception(ValueError("too large"))
             elif event == "watch":
-                world.watch(seat, "env", rung=Rung(max_width=16 + amount))
+                world.watch(seat, "env", rung=Rung(max_width=16 + amount), window=window)
             elif event == "ack":
                 acknowledged = seen[max(seen.index(acknowledged), len(seen) - 1 - amount)]
                 world.acknowledge(seat, acknowledged)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from flask import Flask, Response, jsonify, send_from_directory
 
 from envstream._version import __version__
 from envstream.hub import Hub
+from envstream.report import counts, status
 from envstream.stream import Stream
 from envstream.web.streaming import Chosen, MaySteer, add_streaming
 from envstream.wire import finite
@@ -74,7 +76,8 @@ def _guarded(response: Response) -> Response:
 
 def described(stream: Stream) -> dict[str, Any]:
     """One stream for `/api/streams`: its status, and where to see it."""
-    return {**stream.status(), **stream.counts(), "settings": settings_shown(stream.config)}
+    now = time.monotonic()
+    return {**status(stream, now), **counts(stream, now), "settings": settings_shown(stream.config)}
 
 
 def settings_shown(config: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from envstream.web.app import create_app
 from envstream.web.auth import Access, Verdict
 from envstream.web.fanout import Fanout
 from envstream.web.pictures import BadRequest, Pictures, Query, answer
+from envstream.web.protocols import EXTENSION
 from envstream.web.sockets import ViewerSocket
 from envstream.web.streaming import Chosen
 
@@ -58,7 +59,8 @@ class Application:
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/ws":
-            await ViewerSocket(self._hub, self._fanout, self.listeners, receive, send).run()
+            protocol = scope["extensions"][EXTENSION]
+            await ViewerSocket(self._hub, self._fanout, self.listeners, protocol, receive, send).run()
         else:
             await _refuse_socket(receive, send, 404, f"no socket at {scope['path']}; viewers use /ws")
 
@@ -72,7 +74,7 @@ class Application:
         try:
             query = Query(scope["query_string"])
             if scope["path"] == "/stream":
-                await self._pictures.mjpeg(query, receive, send, scope["http_version"])
+                await self._pictures.mjpeg(query, scope["extensions"][EXTENSION], receive, send)
             else:
                 await self._pictures.screenshot(query, receive, send)
         except BadRequest as error:

@@ -7,12 +7,13 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 from envstream.links.block import Block
 from envstream.web.server import run
 
-_NICER = 5  # Where every core is busy, training goes first.
+_NICER = 5
 
 
 def attach(message: dict[str, Any], descriptors: list[int]) -> Block:
@@ -24,12 +25,21 @@ def attach(message: dict[str, Any], descriptors: list[int]) -> Block:
         os.close(descriptor)
 
 
-def main() -> None:
-    """Serve until the trainer is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the trainer.
+def _give_way() -> None:
+    """Where every core is busy, training goes first."""
     if hasattr(os, "nice"):
         with contextlib.suppress(OSError):
             os.nice(_NICER)
+    # Linux shares the cores out among sessions first (sched(7), "The autogroup feature"): a process's own
+    # niceness counts within its session only, and this one has a session of its own.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_NICER))
+
+
+def main() -> None:
+    """Serve until the trainer is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the trainer.
+    _give_way()
     line = socket.socket(fileno=os.dup(0))
     sys.setswitchinterval(0.001)  # Flask's threads give way to the event loop sooner.
     run(line, attach)

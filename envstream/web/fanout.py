@@ -4,43 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 
-from envstream.encoder import Picture, Rung
-from envstream.frame import Frame
 from envstream.hub import Hub
 from envstream.stream import Stream
-from envstream.viewer import Viewer
-
-
-class Seat:
-    """One connection's place: a viewer and the mailbox from which its connection sends."""
-
-    def __init__(self, viewer: Viewer) -> None:
-        self.viewer = viewer
-        self.wants_status = False
-        self._pictures: deque[Picture] = deque()
-        self._texts: deque[str] = deque(maxlen=64)
-        self._filled = asyncio.Event()
-
-    def post(self, picture: Picture) -> None:
-        self._pictures.append(picture)
-        self._filled.set()
-
-    def tell(self, text: str) -> None:
-        self._texts.append(text)
-        self._filled.set()
-
-    async def collect(self) -> tuple[list[str], list[Picture]]:
-        """What has come since the last call; waits until there is something."""
-        await self._filled.wait()
-        self._filled.clear()
-        texts, pictures = list(self._texts), list(self._pictures)
-        self._texts.clear()
-        self._pictures.clear()
-        return texts, pictures
+from envstream.viewer import DECIDES_EVERY
+from envstream.web.delivery import Delivery
+from envstream.web.seat import Seat
 
 
 class Fanout:
@@ -52,6 +22,7 @@ class Fanout:
         self.seats: set[Seat] = set()
         self._watching: dict[str, set[Seat]] = {}
         self._timers: dict[str, tuple[float, asyncio.Handle]] = {}
+        self._delivery = Delivery(hub, self._from_thread, self.drained)
 
     # Seats come, change and go.
 
@@ -99,6 +70,7 @@ class Fanout:
     def opened(self, stream: Stream) -> None:
         """A stream has begun, perhaps one of a name that was there before."""
         self._cancel(stream.name)
+        self._delivery.forget(stream.name)
         seats = self._watching.get(stream.name, set())
         stream.watched(len(seats))
         for seat in seats:
@@ -111,13 +83,7 @@ class Fanout:
         if frame is None:
             return
         now = time.monotonic()
-        groups: dict[Rung, list[Seat]] = {}
-        for seat in self._watching.get(stream.name, ()):
-            if seat.viewer.take(stream.name, frame.number, now):
-                rung = seat.viewer.watches[stream.name].rung
-                groups.setdefault(rung, []).append(seat)
-        for rung, seats in groups.items():
-            self._deliver(stream, frame, rung, seats)
+        self._delivery.give(stream, frame, self._watching.get(stream.name, ()), now)
         self._ask_for_anyone(stream, now)
 
     def serve(self, stream: Stream, seat: Seat) -> None:
@@ -127,20 +93,35 @@ class Fanout:
             return
         now = time.monotonic()
         frame = stream.buffer.newest()
-        if frame is not None and seat.viewer.take(stream.name, frame.number, now):
-            self._deliver(stream, frame, watch.rung, [seat])
+        if frame is not None and frame.number > watch.sent:
+            self._delivery.give(stream, frame, (seat,), now)
         ready_at = seat.viewer.ready_at(stream.name)
         if ready_at is not None:
             self._ask(stream, now, ready_at)
 
-    def _deliver(self, stream: Stream, frame: Frame, rung: Rung, seats: list[Seat]) -> None:
-        future = stream.encoder.picture(frame, rung)
-        if future.done():
-            self._post(stream, frame.number, future, seats)
-        else:
-            future.add_done_callback(
-                lambda done: self._from_thread(lambda: self._post(stream, frame.number, done, seats))
-            )
+    def acknowledged(self, seat: Seat, name: str, number: int, transfer: float | None = None) -> None:
+        """A viewer has painted a frame; `transfer`: seconds that its bytes took to arrive, as it says.
+
+        Raises:
+            MessageError: for a frame that was never sent.
+        """
+        now = time.monotonic()
+        stream = self._hub.streams.get(name)
+        if stream is None:
+            seat.viewer.acknowledge(name, number, now, 1.0)
+            return
+        pace = stream.pace
+        watch = seat.viewer.acknowledge(name, number, now, pace.fps, transfer, pace.next_at)
+        if watch is not None and watch.ladder is not None and now - watch.decided_at >= DECIDES_EVERY:
+            watch.decided_at = now
+            watch.ladder.decide(now)
+        self.serve(stream, seat)
+
+    def drained(self, stream: Stream, seat: Seat) -> None:
+        """A connection that does not acknowledge has taken what it was sent, or may have."""
+        watch = seat.viewer.watches.get(stream.name)
+        if watch is not None and watch.in_flight and seat.pipe.free:
+            self.acknowledged(seat, stream.name, watch.sent)
 
     def _from_thread(self, call: Callable[[], None]) -> None:
         try:
@@ -148,23 +129,16 @@ class Fanout:
         except RuntimeError:
             pass  # The loop has ended, and every seat with it.
 
-    def _post(self, stream: Stream, number: int, future: Future[Picture], seats: list[Seat]) -> None:
-        if self._hub.streams.get(stream.name) is not stream:
-            return  # Begun anew meanwhile: its frames are other frames now.
-        failed = future.cancelled() or future.exception() is not None
-        if failed and not future.cancelled():
-            stream.say(f"a picture could not be compressed: {future.exception()}")
-        for seat in seats:
-            if failed:
-                seat.viewer.give_back(stream.name, number)
-            elif seat.viewer.due_to_be_sent(stream.name, number):
-                seat.post(future.result())
-
     # Frames are asked for.
 
     def _ask_for_anyone(self, stream: Stream, now: float) -> None:
-        times = (seat.viewer.ready_at(stream.name) for seat in self._watching.get(stream.name, ()))
-        earliest = min((at for at in times if at is not None), default=None)
+        earliest = None
+        for seat in self._watching.get(stream.name, ()):
+            at = seat.viewer.ready_at(stream.name)
+            if at is not None and (earliest is None or at < earliest):
+                earliest = at
+                if at <= now:
+                    break  # Nobody is readier than ready.
         if earliest is not None:
             self._ask(stream, now, earliest)
 
@@ -197,7 +171,9 @@ class Fanout:
     def revive(self) -> None:
         """Ask again where a capture was begun and gave nothing. Called about once a second."""
         now = time.monotonic()
-        for name in list(self._watching):
+        for name, seats in list(self._watching.items()):
             stream = self._hub.streams.get(name)
             if stream is not None:
                 self._ask_for_anyone(stream, now)
+                self._delivery.refine(stream, seats, now)
+        self._delivery.tidy(now)

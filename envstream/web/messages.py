@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 
 from envstream.errors import MessageError
 from envstream.hub import Hub
+from envstream.report import status
 from envstream.stream import Stream
 from envstream.wire import compact
 
@@ -85,5 +86,5 @@ class Board:
 
 def _streams_text(streams: list[Stream], complete: bool) -> str:
     now = time.monotonic()
-    told = [stream.status(now) for stream in streams]
+    told = [status(stream, now) for stream in streams]
     return compact({"type": "streams", "now": now, "complete": complete, "streams": told})

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -14,6 +15,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 HEADER_SECONDS = 10.0  # For a request's headers to arrive whole.
 HEADER_BYTES = 32 * 1024
 UNSENT_BYTES = 16 * 1024  # What the kernel may hold of a connection that it has not sent yet.
+EXTENSION = "envstream"  # Under this name a scope's extensions hold the protocol that it came by.
 _NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)  # Python names it from 3.12 on; 25 is Linux's.
 
 
@@ -22,6 +24,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    drained: Callable[[], None] | None = None  # Called when all that was written has gone to the kernel.
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.drained is not None:
+            self.drained()
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -46,6 +54,8 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._stop_head_timer()
         super().on_headers_complete()
+        scope: Any = self.scope
+        scope.setdefault("extensions", {})[EXTENSION] = self
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
@@ -70,11 +80,78 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """WebSocket: a send waits as soon as the kernel has enough, so that frames do not pile up here."""
+    """WebSocket with a short way for texts that come whole, as acknowledgements do.
+
+    The usual way of a message, through a parser, a queue and a task, takes 60 µs; a thousand viewers send
+    thirty thousand acknowledgements a second. So a text in one unfragmented frame is handed to `hear` as it
+    comes in. Everything else (handshake, control frames, fragments, what is malformed) goes the usual way.
+    """
+
+    hear: Callable[[str], None] | None = None
+    drained: Callable[[], None] | None = None  # Called when the kernel has taken most of what was written.
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         _keep_buffers_small(transport)
+
+    def handle_connect(self, event: Any) -> None:
+        super().handle_connect(event)
+        if not self.handshake_complete:
+            extensions: Any = self.scope["extensions"]
+            extensions[EXTENSION] = self
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.drained is not None:
+            self.drained()
+
+    def data_received(self, data: bytes) -> None:
+        # Only where nothing is pending of the usual way: messages are heard in the order in which they came.
+        while (
+            self.hear is not None and self.queue.empty() and not self.frames and not self.conn.reader.buffer
+        ):
+            text, size = short_text(data)
+            if text is None:
+                break
+            self.hear(text)
+            data = data[size:]
+            if not data:
+                return
+        super().data_received(data)
+
+    def hang_up(self, code: int, reason: str) -> None:
+        """Close the conversation with a WebSocket close code; what comes from now on is not heard."""
+        self.hear = self._deaf
+        if not self.transport.is_closing():
+            self.conn.send_close(code, reason)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+
+    def _deaf(self, text: str) -> None:
+        """After the end."""
+
+
+def short_text(data: bytes) -> tuple[str | None, int]:
+    """The text of a whole, unfragmented, masked text frame at the beginning of `data`, and the frame's size.
+
+    None where there is no such frame, or where it is longer than 65,535 bytes or no UTF-8 (RFC 6455,
+    section 5.2).
+    """
+    if len(data) < 6 or data[0] != 0x81 or data[1] < 0x80 or data[1] == 0xFF:
+        return None, 0
+    size, start = data[1] & 0x7F, 6
+    if size == 126:
+        size, start = int.from_bytes(data[2:4], "big"), 8
+    end = start + size
+    if len(data) < end or size == 0:
+        return None, 0
+    mask, payload = data[start - 4 : start], data[start:end]
+    if mask != b"\0\0\0\0":
+        key = int.from_bytes((mask * (size // 4 + 1))[:size], "little")
+        payload = (int.from_bytes(payload, "little") ^ key).to_bytes(size, "little")
+    try:
+        return payload.decode(), end
+    except UnicodeDecodeError:
+        return None, 0
 
 
 def _keep_buffers_small(transport: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,12 +9,16 @@ from typing import Any
 
 from envstream._version import __version__
 from envstream.codec import MIME
+from envstream.config import PRESETS
 from envstream.encoder import Rung
 from envstream.errors import MessageError
 from envstream.hub import Hub
 from envstream.viewer import Viewer, Watch
-from envstream.web.fanout import Fanout, Seat
+from envstream.web.fanout import Fanout
 from envstream.web.messages import is_number, read_message, status_text, text, whole
+from envstream.web.pipes import SocketPipe
+from envstream.web.protocols import SocketProtocol
+from envstream.web.seat import Seat
 from envstream.wire import compact
 
 log = logging.getLogger("envstream")
@@ -34,14 +37,22 @@ class ViewerSocket:
     """One viewer's conversation over one WebSocket."""
 
     def __init__(
-        self, hub: Hub, fanout: Fanout, listeners: set[Callable[[str], None]], receive: Receive, send: Send
+        self,
+        hub: Hub,
+        fanout: Fanout,
+        listeners: set[Callable[[str], None]],
+        protocol: SocketProtocol,
+        receive: Receive,
+        send: Send,
     ) -> None:
         self._hub = hub
         self._fanout = fanout
         self._listeners = listeners  # Who hears the status of all streams, about once a second.
+        self._protocol = protocol
         self._receive = receive
         self._send = send
-        self._seat = Seat(Viewer())
+        self._pipe = SocketPipe(protocol.transport)
+        self._seat = Seat(Viewer(), self._pipe)
         self._told: dict[str, int] = {}  # Stream → how many of its episodes this viewer knows of.
 
     async def run(self) -> None:
@@ -52,17 +63,19 @@ class ViewerSocket:
             await self._refuse()
             return
         self._listeners.add(self.tell_status)
-        sender = asyncio.ensure_future(self._send_all())
         try:
             await self._send({"type": "websocket.accept"})
+            self._protocol.hear, self._protocol.drained = self._hear, self._drained
             self.tell(
                 {"type": "hello", "server": "envstream", "version": __version__, "boot": self._hub.boot}
             )
-            await self._listen()
+            # What comes the short way is heard there; here, what came in pieces, and the end.
+            while (event := await self._receive())["type"] != "websocket.disconnect":
+                self._take(event)
         finally:
+            self._protocol.hear = self._protocol.drained = None
             self._listeners.discard(self.tell_status)
             self._fanout.leave(self._seat)
-            sender.cancel()
 
     def tell(self, message: Mapping[str, Any]) -> None:
         """Queue a text message; `now` is added."""
@@ -93,55 +106,50 @@ class ViewerSocket:
         await self._send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
         await self._send({"type": "websocket.http.response.body", "body": body})
 
-    async def _send_all(self) -> None:
-        try:
-            while True:
-                texts, pictures = await self._seat.collect()
-                for text in texts:
-                    await self._send({"type": "websocket.send", "text": text})
-                for picture in pictures:
-                    now = time.monotonic()
-                    about = f'{picture.described},"sent_at":{now}}}'
-                    await self._send({"type": "websocket.send", "text": about})
-                    await self._send({"type": "websocket.send", "bytes": picture.data})
-                    self._seat.viewer.sent(len(picture.data), now)
-                    stream = self._hub.streams.get(picture.stream)
-                    if stream is not None:
-                        stream.shown(picture, now)
-        except OSError:
-            pass  # The viewer is gone; _listen() hears it too.
-        except Exception:
-            log.exception("envstream: sending to a viewer failed; its connection is closed")
-            await self._send({"type": "websocket.close", "code": _BROKEN})
+    def _drained(self) -> None:
+        """The connection has room again."""
+        self._pipe.drained()
+        for name in self._seat.viewer.watches:
+            stream = self._hub.streams.get(name)
+            if stream is not None:
+                self._fanout.serve(stream, self._seat)
 
-    async def _listen(self) -> None:
-        while True:
-            event = await self._receive()
-            if event["type"] == "websocket.disconnect":
-                return
-            try:
-                self._handle(read_message(event))
-            except MessageError as error:
-                await self._send({"type": "websocket.close", "code": _POLICY, "reason": _short(str(error))})
-                return
+    def _hear(self, text: str) -> None:
+        self._take({"text": text})
+
+    def _take(self, event: dict[str, Any]) -> None:
+        try:
+            self._handle(read_message(event))
+        except MessageError as error:
+            self._protocol.hang_up(_POLICY, _short(str(error)))
+        except Exception:
+            log.exception("envstream: a viewer's message could not be dealt with; its connection is closed")
+            self._protocol.hang_up(_BROKEN, "something went wrong in the server")
 
     def _handle(self, message: dict[str, Any]) -> None:
         match message["type"]:
             case "ack":
                 name, number = text(message, "stream"), whole(message, "frameNumber")
-                self._seat.viewer.acknowledge(name, number)
-                stream = self._hub.streams.get(name)
-                if stream is not None:
-                    self._fanout.serve(stream, self._seat)
+                transfer = message.get("transferMs")
+                seconds = transfer / 1000 if is_number(transfer) else None
+                self._fanout.acknowledged(self._seat, name, number, seconds)
             case "ping":
                 self.tell({"type": "pong", "t": message.get("t") if is_number(message.get("t")) else None})
             case "watch":
                 self._watch(message)
             case "performance_stats":
-                keys = ("fps", "latency", "queueSize")
-                self._seat.viewer.reported = {k: message[k] for k in keys if is_number(message.get(k))}
+                self._reported(message)
             case other:
                 raise MessageError(f"unknown message type {str(other)[:40]!r}")
+
+    def _reported(self, message: dict[str, Any]) -> None:
+        """How it goes at the viewer: heeded for its own pictures, and never to give it more."""
+        queue = message.get("queueSize")
+        if is_number(queue):
+            now = time.monotonic()
+            for watch in self._seat.viewer.watches.values():
+                if watch.ladder is not None:
+                    watch.ladder.reported(now, queue)
 
     def _watch(self, message: dict[str, Any]) -> None:
         wanted = message.get("streams")
@@ -172,8 +180,27 @@ class ViewerSocket:
         format = item.get("format", "auto")
         if format not in FORMATS:
             raise MessageError(f"watch.format is one of {', '.join(FORMATS)}")
-        # At the stream's own quality, whatever that is when the frame comes; the browser does the enlarging.
-        return Watch(Rung(format, None, width), fps)
+        quality, most = fixed_quality(item.get("quality"))
+        if most is not None:
+            fps = min(fps or most, most)
+        # The browser does the enlarging.
+        return Watch(Rung(format, None, width), fps, quality, item.get("video") is True)
+
+
+def fixed_quality(value: object) -> tuple[int | None, float | None]:
+    """The quality that a viewer fixed by hand, and a preset's rate; None = as the link allows.
+
+    Raises:
+        MessageError: for what is neither a JPEG quality nor a preset.
+    """
+    if value is None:
+        return None, None
+    if isinstance(value, str) and value in PRESETS:
+        return PRESETS[value].compression, PRESETS[value].fps
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 100:
+        choices = ", ".join(PRESETS)
+        raise MessageError(f"watch.quality is null, a JPEG quality from 1 to 100, or one of {choices}")
+    return value, None
 
 
 def _short(reason: str) -> str:

@@ -1,0 +1,78 @@
+"""What pages and `/stats` are told about a stream. Pure; times in seconds of the monotonic clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from envstream.config import PRESETS
+from envstream.stream import Stream
+
+
+def status(stream: Stream, now: float) -> dict[str, Any]:
+    """What the page is told about a stream."""
+    frame = stream.buffer.newest()
+    info = frame.info if frame else {}
+    place, waiting = stream.place, stream.waiting(now)
+    return {
+        "name": stream.name,
+        "title": stream.title,
+        "group": place.group if place else None,
+        "env": place.env if place else None,
+        "state": stream.state(now),
+        "message": stream.message,
+        "width": frame.width if frame else None,
+        "height": frame.height if frame else None,
+        "fps": round(stream.captures.at(now), 2),
+        "targetFps": stream.pace.fps,
+        "quality": stream.quality,
+        "qualities": list(PRESETS),
+        "best": stream.points[0].quality,
+        "levels": sorted({point.quality for point in stream.points}, reverse=True),
+        "codecs": ["h264", "jpeg"] if stream.video else ["jpeg"],
+        "cache": stream.encoder.counts(),
+        "video": stream.encoder.saving,
+        "limit": _limit(stream, now),
+        "viewers": stream.viewers,
+        "episode": info.get("episode"),
+        "step": info.get("step"),
+        "return": info.get("return"),
+        "totalSteps": info.get("totalSteps"),
+        "stepsPerSecond": stream.steps_per_second(now),
+        "overhead": round(stream.overhead(now), 4),
+        "age": round(now - frame.captured, 4) if frame else None,
+        "waiting": None if waiting is None else round(waiting, 3),
+        "frameNumber": frame.number if frame else None,
+    }
+
+
+def counts(stream: Stream, now: float) -> dict[str, Any]:
+    """A stream's counters for `/stats`."""
+    encoder = stream.encoder
+    received = stream.buffer.received
+    mean = round(1000 * encoder.encode_seconds / encoder.encodes, 3) if encoder.encodes else None
+    return {
+        "frames_received": received,
+        "frames_served": stream.pictures_sent,
+        "frames_dropped": max(0, received - stream.frames_shown),
+        "served_fps": round(stream.served.at(now), 2),
+        "encodes": encoder.encodes,
+        "cache_hits": encoder.hits,
+        "cache_misses": encoder.misses,
+        "encode_ms": mean,
+        "encoded_bytes": encoder.encoded_bytes,
+        "capture_failures": stream.failures,
+        "episodes": stream.episodes_seen,
+    }
+
+
+def _limit(stream: Stream, now: float) -> dict[str, Any] | None:
+    pace = stream.pace
+    if not pace.limited or pace.cost is None or pace.budget_fps is None:
+        return None
+    return {
+        "by": "budget",
+        "share": pace.budget.max_overhead,
+        "renderMs": round(pace.cost * 1000, 2),
+        # Shared, it allows what comes: the others take what they need of it.
+        "fps": round(stream.captures.at(now) if len(pace.budget.sharers) > 1 else pace.budget_fps, 2),
+    }
