@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -22,21 +22,28 @@ QUIET = [
 ]
 
 
+Self = TypeVar("Self", bound="Page")
+
+
 class Page:
     """A tab, and what the page says of itself in its body's data attributes."""
 
     def __init__(self, browser: Any, url: str, **options: Any) -> None:
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         self.tab = self.context.new_page()
+        self.prepare()
         self.problems: list[str] = []
         self.tab.on("pageerror", lambda error: self.problems.append(str(error)))
         self.tab.goto(url)
 
-    def __enter__(self) -> Page:
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.context.close()
+
+    def prepare(self) -> None:
+        """What is to happen before the page is opened."""
 
     def data(self, name: str) -> str:
         return str(self.tab.evaluate(f"document.body.dataset.{name}"))

@@ -1,4 +1,4 @@
-"""The page with many streams: in a strip and in a grid, the way from one to another, and their quality."""
+"""The page with many streams: in a strip and in a grid, and the way from one to another."""
 
 from __future__ import annotations
 
@@ -219,32 +219,6 @@ def test_nothing_of_the_grid_hangs_over_the_edge(
             page.tab.evaluate("document.querySelector('.viewer-foot').getBoundingClientRect().bottom")
             <= size[1]
         )
-
-
-# ---- quality
-
-
-def test_a_quality_that_is_chosen_holds_for_everybody(open_page: Callable[..., Page]) -> None:
-    with streaming(PictureEnv(length=50)) as port:
-        first, second = (open_page(f"http://127.0.0.1:{port}/") for _ in range(2))
-        for page in (first, second):
-            page.is_in("live")
-        assert first.tab.input_value("#quality") == "85", "what the run was started with"
-        first.tab.select_option("#quality", "low")
-        until(lambda: stats(port)["streams"]["PictureEnv"]["quality"] == "low", "the server to know")
-        until(lambda: second.tab.input_value("#quality") == "low", "the other page to say so")
-        assert first.tab.input_value("#quality") == "low"
-
-
-def test_a_quality_that_is_refused_stays_and_the_page_says_why(open_page: Callable[..., Page]) -> None:
-    with streaming(PictureEnv(length=50)) as port:
-        page = open_page(f"http://127.0.0.1:{port}/")
-        page.is_in("live")
-        answer = {"status": 409, "json": {"success": False, "message": "not while it is recorded"}}
-        page.tab.route("**/api/streaming/quality/**", lambda route: route.fulfill(**answer))
-        page.tab.select_option("#quality", "ultra")
-        until(lambda: "not while it is recorded" in page.text(), "the reason")
-        until(lambda: page.tab.input_value("#quality") == "85", "the quality from before")
 
 
 # ---- pictures and words

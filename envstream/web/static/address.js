@@ -6,6 +6,9 @@ const token = opened.searchParams.get('token');
 /** `?embed=1`: the compact layout for notebooks and iframes. */
 export const embed = opened.searchParams.get('embed') === '1';
 
+/** `?codec=jpeg`: no H.264 on this page. */
+export const jpegOnly = opened.searchParams.get('codec') === 'jpeg';
+
 if (token) {
   // The token stays in memory only: an address bar ends up in screenshots and screen shares.
   opened.searchParams.delete('token');
@@ -44,15 +47,32 @@ export function pinnedGrid() {
   return pins().get('view') === 'grid';
 }
 
+/** The quality that `#quality=50` asks for, for this page only: as written, or null. */
+export function pinnedQuality() {
+  return pins().get('quality');
+}
+
+function keep(hash) {
+  try {
+    history.replaceState(history.state, '', `#${hash}`);
+  } catch {
+    // As above: the choice then only lasts as long as the page.
+  }
+}
+
 /** Keep in the address what is looked at: the stream (null = as before) and whether in the grid. */
 export function pin(name, grid) {
   const hash = pins();
   if (name !== null) hash.set('stream', name);
   if (grid) hash.set('view', 'grid');
   else hash.delete('view');
-  try {
-    history.replaceState(history.state, '', `#${hash}`);
-  } catch {
-    // As above: the choice then only lasts as long as the page.
-  }
+  keep(hash);
+}
+
+/** Keep in the address which quality this page wants; null = as the link allows. */
+export function pinQuality(quality) {
+  const hash = pins();
+  if (quality === null) hash.delete('quality');
+  else hash.set('quality', quality);
+  keep(hash);
 }

@@ -30,7 +30,7 @@ export function wire(actions) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const { target } = event;
     if (target instanceof Element && target.closest(OWN_KEYS)) return;
-    if (event.key === ' ' && target instanceof Element && target.closest('button')) return;
+    if (event.key === ' ' && target instanceof Element && target.closest('button, summary')) return;
     const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action || event.repeat) return;
     if (actions[action]() !== false) event.preventDefault();

@@ -1,10 +1,12 @@
 /** Face: puts on the page what is known at a moment. The DOM is touched only where something has changed. */
 
 import { embed } from './address.js';
+import { bandwidth, codecWord, encodeTimes, percent } from './delivery.js';
 import { fullName } from './listing.js';
+import { notice } from './notice.js';
 import { mark, Readout } from './readout.js';
 import { summary } from './scale.js';
-import { compact, count, duration, extent, notice, rate, score, situation } from './words.js';
+import { compact, count, duration, extent, rate, score, situation } from './words.js';
 
 const readout = new Readout(document);
 
@@ -35,11 +37,21 @@ function numbers({ status, meta }) {
   };
 }
 
+/** How the picture comes. */
+function delivery({ status, meta, rung, received }) {
+  return {
+    codec: codecWord({ rung, meta, video: status?.video }),
+    received: bandwidth(received),
+    cacheHits: percent(status?.cache?.hitRate),
+    encodeTimes: encodeTimes(status?.cache?.encodeMs),
+  };
+}
+
 /**
  * Show a moment.
- * @param {object} moment all that `situation` needs, and chosen, meta (of the picture on show), fps, blank, failures,
- *   problem, several (whether there are streams to choose from), many (so many that one searches),
- *   grid (null, or what it shows: title, kind, found, all, sight)
+ * @param {object} moment all that `situation` needs, and chosen, meta (of the picture on show), rung (what this viewer
+ *   is sent of the stream), received (bytes a second), fps, blank, failures, problem, several (whether there are streams
+ *   to choose from), many (so many that one searches), grid (null, or what it shows: title, kind, found, all, sight)
  */
 export function showMoment(moment) {
   const { status, ago, chosen, meta, fps, blank, simple, paused, grid } = moment;
@@ -50,6 +62,7 @@ export function showMoment(moment) {
     state,
     stream: chosen ?? '',
     frame: meta?.frameNumber ?? 0,
+    format: meta?.format ?? '',
     ageMs: ago === null ? '' : Math.round(ago),
     fps: fps.toFixed(1),
     mode: simple ? 'simple' : 'socket',
@@ -60,6 +73,7 @@ export function showMoment(moment) {
   });
   readout.set({
     ...numbers(moment),
+    ...delivery(moment),
     title,
     badge,
     headline,

@@ -75,9 +75,9 @@ export class Gallery {
     if (this.open) this.#grid.describe();
   }
 
-  /** The streams to watch: those whose tile is in sight, and the big one; `alone`: only that. */
-  wanted(chosen, alone) {
-    if (!this.open) return wantedStreams({ chosen, tiles: alone ? [] : this.#strip.sight });
+  /** The streams to watch: those whose tile is in sight, and the big one, `large` = how; `alone`: only that. */
+  wanted(chosen, alone, large) {
+    if (!this.open) return wantedStreams({ chosen, tiles: alone ? [] : this.#strip.sight, large });
     const { sight, tileWidth } = this.#grid;
     const tile = gridTile(tileWidth, devicePixelRatio || 1, sight.length);
     return wantedStreams({ chosen: null, tiles: sight, tile });

@@ -1,46 +1,22 @@
 /** Picture: one canvas that shows the newest frame: decode, paint, acknowledge. Never a queue. */
 
+import { Decoder } from './decoder.js';
+import { rate } from './flow.js';
+import { schedule, unschedule } from './paints.js';
+
 const RATE_WINDOW_MS = 5000;
-
-// All pictures paint in the same animation frame: nine tiles cost one callback.
-const due = new Set();
-let scheduled = false;
-
-/** Paints what is decoded. Also called when the tab is hidden, where no animation frame comes. */
-export function flush() {
-  scheduled = false;
-  for (const picture of [...due]) {
-    due.delete(picture);
-    picture.paint();
-  }
-}
-
-function schedule(picture) {
-  due.add(picture);
-  if (document.hidden) flush();
-  else if (!scheduled) {
-    scheduled = true;
-    requestAnimationFrame(flush);
-  }
-}
-
-document.addEventListener('visibilitychange', () => {
-  if (document.hidden) flush();
-});
-
-/** Events a second from their times; 0 once the next is long overdue. Pure. */
-export function rate(times, now) {
-  const count = times.length - 1;
-  if (count < 1) return 0;
-  const mean = (times[count] - times[0]) / count;
-  const overdue = now - times[count] > Math.max(1500, 3 * mean);
-  return overdue || mean === 0 ? 0 : 1000 / mean;
-}
 
 /** The MIME type of a picture, from the `format` in its metadata. Pure. */
 export function mime(format) {
   const name = String(format ?? 'jpeg').toLowerCase();
   return `image/${name === 'jpg' ? 'jpeg' : name}`;
+}
+
+/** The size of what is seen of a decoded picture: video may be a pixel larger than it looks. */
+function visible(image, meta) {
+  if (!('displayWidth' in image)) return { width: image.width, height: image.height };
+  const { displayWidth: width, displayHeight: height } = image;
+  return { width: Math.min(width, meta.width ?? width), height: Math.min(height, meta.height ?? height) };
 }
 
 export class Picture {
@@ -55,21 +31,37 @@ export class Picture {
 
   #context;
   #onPaint;
+  #decoder = null; // of video, where this canvas may show some
+  #video = false;
+  #arrived = 0; // counts what comes, in order
+  #shown = 0; // the count of what is on the canvas, or about to be
   #waiting = null; // the newest frame that is not decoded yet
   #ready = null; // the newest one that is, and waits for the next animation frame
+  #news = null; // figures of a newer frame that looks the same
   #decoding = false;
   #epoch = 0;
   #frozen = false;
   #times = [];
 
-  constructor(canvas, onPaint = () => {}) {
+  /** `video` = {renew(), failed()} where this canvas may be asked to show H.264; see Decoder. */
+  constructor(canvas, onPaint = () => {}, video = null) {
     this.canvas = canvas;
     this.#context = canvas.getContext('2d', { alpha: false });
     this.#onPaint = onPaint;
+    if (video) this.#decoder = new Decoder({ ...video, image: (frame, image) => this.#offer(frame, image) });
   }
 
+  /** Pictures that have come and are not painted yet. */
   get pending() {
-    return (this.#waiting ? 1 : 0) + (this.#ready ? 1 : 0) + (this.#decoding ? 1 : 0);
+    const own = [this.#waiting, this.#ready, this.#decoding].filter(Boolean).length;
+    return own + (this.#decoder?.pending ?? 0);
+  }
+
+  /** Whether H.264 is asked for; otherwise what comes of it late is acknowledged and dropped. */
+  set video(video) {
+    if (video === this.#video) return;
+    this.#video = video;
+    this.#decoder?.reset();
   }
 
   get frozen() {
@@ -88,13 +80,26 @@ export class Picture {
   }
 
   show(frame) {
-    if (this.#frozen) {
+    const video = frame.meta.format === 'h264';
+    if (this.#frozen || (video && !this.#video)) {
       frame.ack();
       return;
     }
+    const picture = { ...frame, order: (this.#arrived += 1) };
+    if (video) {
+      this.#decoder.feed(picture);
+      return;
+    }
     // One not yet decoded is forgotten; the newer one's acknowledgement counts for both.
-    this.#waiting = frame;
+    this.#waiting = picture;
     if (!this.#decoding) this.#decode();
+  }
+
+  /** The newest frame looks like the last that came: nothing to paint, only its figures are news. */
+  still({ type, ...news }) {
+    if (this.#frozen) return;
+    this.#news = { news, order: (this.#arrived += 1) };
+    if (this.pending === 0 && this.meta) this.#tell(this.meta, performance.now());
   }
 
   /** Forget everything; what is still being decoded will not appear. */
@@ -117,18 +122,36 @@ export class Picture {
 
   paint() {
     if (!this.#ready) return;
-    const { frame, bitmap } = this.#ready;
+    const { frame, image } = this.#ready;
     this.#ready = null;
-    this.#resize(bitmap.width, bitmap.height, this.multiple);
+    const { width, height } = visible(image, frame.meta);
+    this.#resize(width, height, this.multiple);
     this.#context.imageSmoothingEnabled = this.multiple === 1;
-    this.#context.drawImage(bitmap, 0, 0, this.canvas.width, this.canvas.height);
-    bitmap.close();
-    this.meta = frame.meta;
-    const now = performance.now();
+    this.#context.drawImage(image, 0, 0, width, height, 0, 0, this.canvas.width, this.canvas.height);
+    image.close();
+    if (this.#news?.order < frame.order) this.#news = null;
+    frame.ack();
+    this.#tell(frame.meta, performance.now());
+  }
+
+  /** What is on the canvas is the newest frame now. */
+  #tell(meta, now) {
+    this.meta = { ...meta, ...this.#news?.news };
     this.#times.push(now);
     if (this.#times.length > 400) this.#times.shift();
-    frame.ack();
-    this.#onPaint(frame.meta, now);
+    this.#onPaint(this.meta, now);
+  }
+
+  /** A decoded picture is the next to be painted, unless a newer one came out of another decoder before. */
+  #offer(frame, image) {
+    if (frame.order < this.#shown) {
+      image.close(); // The newer one's acknowledgement counts for both.
+      return;
+    }
+    this.#shown = frame.order;
+    this.#ready?.image.close();
+    this.#ready = { frame, image };
+    schedule(this);
   }
 
   #resize(width, height, multiple) {
@@ -141,11 +164,11 @@ export class Picture {
   #discard() {
     this.#epoch += 1;
     this.#waiting?.ack();
-    this.#waiting = null;
-    this.#ready?.bitmap.close();
+    this.#ready?.image.close();
     this.#ready?.frame.ack();
-    this.#ready = null;
-    due.delete(this);
+    this.#waiting = this.#ready = this.#news = null;
+    this.#decoder?.reset();
+    unschedule(this);
   }
 
   async #decode() {
@@ -154,9 +177,9 @@ export class Picture {
       const frame = this.#waiting;
       const epoch = this.#epoch;
       this.#waiting = null;
-      let bitmap;
+      let image;
       try {
-        bitmap = await createImageBitmap(new Blob([frame.data], { type: mime(frame.meta.format) }));
+        image = await createImageBitmap(new Blob([frame.data], { type: mime(frame.meta.format) }));
       } catch {
         // Acknowledged all the same: a broken picture must not end the stream.
         this.failures += 1;
@@ -164,13 +187,11 @@ export class Picture {
         continue;
       }
       if (epoch !== this.#epoch) {
-        bitmap.close();
+        image.close();
         frame.ack();
         continue;
       }
-      this.#ready?.bitmap.close();
-      this.#ready = { frame, bitmap };
-      schedule(this);
+      this.#offer(frame, image);
     }
     this.#decoding = false;
   }

@@ -1,13 +1,12 @@
-/** Quality: which quality a stream is sent in, and a list to choose another. What is chosen holds for all viewers. */
+/** Quality: a list to choose from: as the link allows, one for this page, or one for everybody who watches. */
 
-import { address } from './address.js';
+import { address, pinnedQuality, pinQuality } from './address.js';
+import { choices, chosenQuality } from './choices.js';
 
 const HOLD_MS = 3000; // How long the status may still say the quality from before.
 const SAID_MS = 15000; // How long a failure is shown.
 
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-
-/** Ask the server for a quality; what is in force then. Throws an Error that says why not. */
+/** Ask the server for a quality for everybody; what is in force then. Throws an Error that says why not. */
 async function order(stream, level) {
   let reply;
   try {
@@ -24,16 +23,30 @@ async function order(stream, level) {
   return body?.quality ?? level;
 }
 
+function option([value, text]) {
+  return new Option(text, value);
+}
+
+function group({ label, options }) {
+  if (!label) return options.map(option);
+  const element = document.createElement('optgroup');
+  element.label = label;
+  element.append(...options.map(option));
+  return [element];
+}
+
 export class Quality {
   /** A sentence when the last choice failed, or null. */
   failure = null;
+  /** The quality of this page: a JPEG quality, a preset's name, or null: as the link allows. */
+  mine = chosenQuality(pinnedQuality());
 
   #box;
   #select;
   #onChange;
   #stream = null;
   #built = '';
-  #held = null; // {quality, until}: what was chosen, until the status says so
+  #held = null; // {quality, until}: what was chosen for everybody, until the status says so
   #turn = 0;
   #byPointer = false;
 
@@ -45,12 +58,12 @@ export class Quality {
     select.addEventListener('change', () => this.#choose(select.value));
     select.addEventListener('pointerdown', () => (this.#byPointer = true));
     select.addEventListener('keydown', () => (this.#byPointer = false));
+    addEventListener('hashchange', () => this.#prefer(chosenQuality(pinnedQuality())));
   }
 
-  /** Show what is in force for the stream (its STATUS, or undefined). */
-  update(status, now) {
-    const qualities = Array.isArray(status?.qualities) ? status.qualities : [];
-    this.#box.hidden = qualities.length === 0;
+  /** Show what is in force: for the stream (its STATUS, or undefined), and for this page (what it is sent: RUNG). */
+  update(status, rung, now) {
+    this.#box.hidden = !Array.isArray(status?.qualities) || status.qualities.length === 0;
     if (this.#box.hidden) return;
     if (status.name !== this.#stream) {
       this.#stream = status.name;
@@ -58,27 +71,49 @@ export class Quality {
       this.#turn += 1;
     }
     if (this.#held && (now > this.#held.until || String(status.quality) === this.#held.quality)) this.#held = null;
-    const value = this.#held?.quality ?? String(status.quality ?? '');
-    this.#build(qualities.map(String), value);
+    this.#build(choices({ status, rung, mine: this.mine }));
+    const value = this.#held ? `all:${this.#held.quality}` : this.mine === null ? 'auto' : `me:${this.mine}`;
     if (this.#select.value !== value) this.#select.value = value;
   }
 
-  #build(names, value) {
-    // A number that the run was started with is in force until somebody chooses a name.
-    const values = names.includes(value) || !value ? names : [value, ...names];
-    const built = values.join('\n');
-    if (built === this.#built) return;
-    this.#built = built;
-    this.#select.replaceChildren(...values.map((one) => new Option(capital(one), one)));
+  /** The DOM is touched only where something has changed: an open list stays as it is while only words do. */
+  #build(groups) {
+    const built = JSON.stringify(groups.map(({ options }) => options.map(([value]) => value)));
+    if (built !== this.#built) {
+      this.#built = built;
+      this.#select.replaceChildren(...groups.flatMap(group));
+      return;
+    }
+    const set = (element, name, text) => {
+      if (element[name] !== text) element[name] = text;
+    };
+    const texts = groups.flatMap(({ options }) => options.map(([, text]) => text));
+    const labels = groups.filter(({ label }) => label);
+    texts.forEach((text, at) => set(this.#select.options[at], 'text', text));
+    labels.forEach(({ label }, at) => set(this.#select.querySelectorAll('optgroup')[at], 'label', label));
   }
 
-  async #choose(level) {
+  #choose(value) {
     // After the mouse the space bar is to pause again; who steps through with the arrow keys stays here.
     if (this.#byPointer) this.#select.blur();
     this.#turn += 1;
-    const turn = this.#turn;
     this.failure = null;
-    this.#held = { quality: level, until: Infinity };
+    const [whom, quality] = value.split(':');
+    this.#held = whom === 'all' ? { quality, until: Infinity } : null;
+    this.#prefer(whom === 'me' ? chosenQuality(quality) : null);
+    if (whom === 'all') this.#order(quality);
+  }
+
+  /** What this page wants of its own; who chooses for everybody wants to see that. */
+  #prefer(mine) {
+    if (mine === this.mine) return;
+    this.mine = mine;
+    pinQuality(mine);
+    this.#onChange();
+  }
+
+  async #order(level) {
+    const turn = this.#turn;
     try {
       const quality = String(await order(this.#stream, level));
       if (turn === this.#turn) this.#held = { quality, until: performance.now() + HOLD_MS };

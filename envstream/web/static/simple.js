@@ -10,6 +10,7 @@ export class SimpleView {
   #image;
   #onStreams;
   #name = null;
+  #quality = null;
   #running = false;
   #timer = 0;
 
@@ -24,14 +25,15 @@ export class SimpleView {
     });
   }
 
-  /** `running` false keeps the mode but lets go of the picture (paused, hidden). */
-  show(name, running) {
+  /** `running` false keeps the mode but lets go of the picture (paused, hidden); `quality`: see Quality.mine. */
+  show(name, running, quality) {
     if (!this.active) {
       this.active = true;
       this.#timer = setInterval(() => this.#poll(), POLL_MS);
       this.#poll();
-    } else if (name === this.#name && running === this.#running) return;
+    } else if (name === this.#name && running === this.#running && quality === this.#quality) return;
     this.#name = name;
+    this.#quality = quality;
     this.#running = running;
     this.#point();
   }
@@ -45,8 +47,13 @@ export class SimpleView {
 
   #point() {
     // A fresh number, or the browser shows the broken picture it remembers.
-    if (this.#running) this.#image.src = address('stream', { stream: this.#name, t: Date.now() });
+    if (this.#running) this.#image.src = address('stream', this.#query());
     else this.#image.removeAttribute('src');
+  }
+
+  #query() {
+    const quality = typeof this.#quality === 'number' ? this.#quality : null; // Presets are for sockets.
+    return { stream: this.#name, quality, t: Date.now() };
   }
 
   async #poll() {

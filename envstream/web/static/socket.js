@@ -1,7 +1,10 @@
 /** Connection: the one WebSocket, its back-off, its clock, and why it cannot be opened. */
 
-import { address, socketAddress } from './address.js';
+import { socketAddress } from './address.js';
 import { Clock } from './clock.js';
+import { Flow } from './flow.js';
+import { backoff, diagnose } from './knock.js';
+import { parse } from './parse.js';
 
 const PING_MS = 2000;
 const OPEN_WITHIN_MS = 8000;
@@ -10,51 +13,7 @@ const STEADY_MS = 5000;
 const LOCKED_RETRY_MS = 10000;
 const BLOCKED_RETRY_MS = 30000;
 const BLOCKED_AFTER = 3;
-
-/** Wait before attempt number `attempt` (0, 1, …): 0.5 s … 5 s; jitter keeps pages from knocking together. */
-export function backoff(attempt, random = Math.random()) {
-  const base = Math.min(5000, 500 * 2 ** Math.min(attempt, 10));
-  return Math.min(5000, Math.max(500, base * (0.75 + 0.5 * random)));
-}
-
-/** JSON, also when Python wrote NaN: a run that diverged is the one that is looked at. */
-export function parse(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    try {
-      return JSON.parse(text.replace(/([:,[]\s*)(?:NaN|-?Infinity)\b/g, '$1null'));
-    } catch {
-      return null;
-    }
-  }
-}
-
-async function answer(path, params) {
-  const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), 4000);
-  try {
-    const reply = await fetch(address(path, params), { cache: 'no-store', signal: abort.signal });
-    return reply.status;
-  } catch {
-    return 0;
-  } finally {
-    clearTimeout(timer);
-    abort.abort(); // only the status matters, and `stream` would go on for ever
-  }
-}
-
-/** A browser hides why a WebSocket failed, plain requests do not: "down", "token", "full" or "alive". */
-async function diagnose(deep) {
-  const paths = deep ? ['health', 'stats', 'stream'] : ['health', 'stats'];
-  for (const path of paths) {
-    const status = await answer(path);
-    if (status === 401 || status === 403) return 'token';
-    if (path === 'health' && !(status >= 200 && status < 300)) return 'down';
-    if (status === 503) return 'full'; // a 503 to `health` would be a proxy's, hence after it
-  }
-  return 'alive';
-}
+const PASSED_ON = ['episodes', 'still', 'rung'];
 
 export class Connection {
   /** connecting | open | lost | refused */
@@ -68,11 +27,14 @@ export class Connection {
   /** performance.now() of the next attempt, or null. */
   retryAt = null;
   clock = new Clock();
+  /** What comes in. */
+  flow = new Flow();
 
   #on;
   #socket = null;
   #boot = null;
-  #meta = null;
+  #meta = null; // of the picture that comes next
+  #metaAt = 0; // when it came
   #attempt = 0;
   #failures = 0;
   #unanswered = 0;
@@ -80,7 +42,10 @@ export class Connection {
   #greeted = 0;
   #timers = { open: 0, ping: 0, retry: 0 };
 
-  /** `on` = {hello(message, fresh), streams(list, complete), episodes, frame({meta, data, ack}), problem, change()} */
+  /**
+   * `on` = {hello(message, fresh), streams(list, complete), frame({meta, data, ack}), problem, change()}, and by their
+   * own names the messages that are passed on as they are: episodes, still, rung
+   */
   constructor(on) {
     this.#on = on;
     addEventListener('online', () => this.retryNow());
@@ -129,6 +94,7 @@ export class Connection {
     const socket = this.#socket;
     this.#socket = null;
     this.#meta = null;
+    this.flow.clear();
     clearTimeout(this.#timers.open);
     clearInterval(this.#timers.ping);
     if (!socket) return;
@@ -172,10 +138,11 @@ export class Connection {
   #receive(socket, data) {
     const now = performance.now();
     this.#heard = now;
+    this.flow.add(now, data.byteLength ?? data.length);
     if (typeof data !== 'string') {
       const meta = this.#meta;
       this.#meta = null;
-      if (meta) this.#frame(socket, meta, data);
+      if (meta) this.#frame(socket, meta, data, now - this.#metaAt);
       return;
     }
     const message = parse(data);
@@ -183,15 +150,17 @@ export class Connection {
     else if (message?.type === 'pong') {
       this.#unanswered = 0;
       this.clock.sample(message.t, message.now, now);
-    } else if (message?.type === 'frame_metadata') this.#meta = message;
+    } else if (message?.type === 'frame_metadata') [this.#meta, this.#metaAt] = [message, now];
     else if (message?.type === 'streams') this.#on.streams(message.streams ?? [], message.complete !== false);
-    else if (message?.type === 'episodes') this.#on.episodes(message);
+    else if (PASSED_ON.includes(message?.type)) this.#on[message.type](message);
     else if (message?.type === 'error') this.#on.problem(message);
   }
 
-  #frame(socket, meta, data) {
+  #frame(socket, meta, data, transfer) {
+    const { stream, frameNumber } = meta;
+    const transferMs = +transfer.toFixed(2); // How long the picture took: what the server learns of the link.
     // The acknowledgement belongs to this socket: the next one counts anew.
-    const ack = () => this.send({ type: 'ack', stream: meta.stream, frameNumber: meta.frameNumber }, socket);
+    const ack = () => this.send({ type: 'ack', stream, frameNumber, transferMs }, socket);
     this.#on.frame({ meta, data, ack });
   }
 

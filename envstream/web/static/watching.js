@@ -19,10 +19,10 @@ export function gridTile(width, ratio, count) {
 /**
  * The streams to watch. Pure.
  * @param {object} seen `chosen` (name of the big one, or null where the grid is open), `tiles` (names in sight,
- *   the nearest to the middle first), `tile` (how each of them is watched)
+ *   the nearest to the middle first), `tile` (how each of them is watched), `large` (how the big one is: {quality, video})
  */
-export function wantedStreams({ chosen, tiles, tile = THUMBNAIL }) {
-  const list = chosen === null ? [] : [{ name: chosen, width: null, fps: null }];
+export function wantedStreams({ chosen, tiles, tile = THUMBNAIL, large = {} }) {
+  const list = chosen === null ? [] : [{ name: chosen, width: null, fps: null, ...large }];
   for (const name of tiles) {
     if (list.length >= MOST_WATCHED) break;
     if (name !== chosen) list.push({ name, ...tile });
@@ -34,7 +34,7 @@ export class Watching {
   #send;
   #wanted;
   #sent = '';
-  #count = 0;
+  #streams = [];
   #timer = 0;
   #since = null;
 
@@ -46,13 +46,18 @@ export class Watching {
 
   /** How many streams are watched, as far as the server knows. */
   get count() {
-    return this.#count;
+    return this.#streams.length;
+  }
+
+  /** Whether H.264 is asked for. */
+  get video() {
+    return this.#streams.some((one) => one.video);
   }
 
   /** A new connection knows of nothing yet. */
   forget() {
     this.#sent = '';
-    this.#count = 0;
+    this.#streams = [];
   }
 
   now() {
@@ -63,7 +68,7 @@ export class Watching {
     const text = JSON.stringify({ ...want, streams: [...want.streams].sort((a, b) => (a.name < b.name ? -1 : 1)) });
     if (text === this.#sent || !this.#send({ type: 'watch', ...want })) return;
     this.#sent = text;
-    this.#count = want.streams.length;
+    this.#streams = want.streams;
   }
 
   /** While a shelf is scrolled, tiles come and go: one message for many of them. */

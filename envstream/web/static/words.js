@@ -46,20 +46,6 @@ export function duration(ms) {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** Pictures a second, or seconds from one to the next. */
-function slow(fps) {
-  return fps >= 0.5 || !fps ? `${rate(fps)} fps` : `one in ${duration(1000 / fps)}`;
-}
-
-/** Why pictures come slower than they could; '' when they do not. */
-export function limitNote(limit) {
-  if (!limit) return '';
-  if (limit.by !== 'budget') return `pictures are limited to ${rate(limit.fps)} fps`;
-  const share = +(limit.share * 100).toPrecision(2);
-  const render = duration(limit.renderMs);
-  return `render takes ${render}; the ${share} % budget limits pictures to ${slow(limit.fps)} (videoStreamMaxOverhead)`;
-}
-
 /** A count-down in whole seconds: calm to read. */
 const inSeconds = (ms) => `in ${Math.max(1, Math.ceil(ms / 1000))} s`;
 
@@ -144,18 +130,6 @@ export function stateWord(state) {
 export function extent({ found, all, sight, kind }) {
   if (found < all) return `${count(found)} of ${count(all)} ${kind}`;
   return sight < all ? `${count(all)} ${kind}, ${count(sight)} in sight` : `${count(all)} ${kind}`;
-}
-
-/** The quiet line under the picture: what holds it back or went wrong. */
-export function notice({ status, simple, problem, failures, grid }) {
-  const parts = [
-    simple ? 'simple mode: something on the way does not carry WebSockets' : '',
-    pictureless(status) && !grid ? '' : (status?.message ?? ''),
-    problem ?? '',
-    status?.state === 'ended' ? '' : limitNote(status?.limit),
-    failures > 0 ? `${count(failures)} ${failures === 1 ? 'picture' : 'pictures'} could not be decoded` : '',
-  ];
-  return parts.filter(Boolean).join(' · ');
 }
 
 /** The chart in one sentence, for those who hear it. */

@@ -1,0 +1,18 @@
+/** Awake: whether somebody may be looking: the tab is in front, and the iframe is not scrolled away. */
+
+export class Awake {
+  #onscreen = true;
+
+  /** `onChange()` when that may have changed. */
+  constructor(onChange) {
+    document.addEventListener('visibilitychange', onChange);
+    new IntersectionObserver(([entry]) => {
+      this.#onscreen = entry.isIntersecting;
+      onChange();
+    }).observe(document.body);
+  }
+
+  get now() {
+    return !document.hidden && this.#onscreen;
+  }
+}

@@ -1,0 +1,70 @@
+/** Big: the large picture: what is on its canvas, how old that is, and how it stands on the stage. */
+
+import { Picture } from './picture.js';
+import { Stage } from './stage.js';
+
+const part = (id) => document.getElementById(id);
+
+export class Big {
+  /** Whether nothing is on the canvas yet. */
+  blank = true;
+  /** When the picture on show was captured, on our clock; null where that is not known. */
+  shownAt = null;
+  /** Milliseconds from there until it was seen. */
+  latency = 0;
+
+  #stage;
+  #toLocal;
+
+  /**
+   * @param {function} toLocal the server's seconds as milliseconds of our clock, or null
+   * @param {object} video see Picture
+   * @param {function} seen whether this is what is seen, and not the grid
+   */
+  constructor(toLocal, video, seen) {
+    this.#toLocal = toLocal;
+    const painted = (meta, now) => {
+      if (seen()) this.date(meta, now);
+      this.#stand(meta);
+    };
+    this.picture = new Picture(part('picture'), painted, video);
+    this.#stage = new Stage(part('stage'), this.picture);
+  }
+
+  #stand(meta) {
+    this.blank = false;
+    this.#stage.painted(meta.sourceWidth ?? meta.width, meta.sourceHeight ?? meta.height);
+  }
+
+  /** A picture was seen, here or in the grid. */
+  date(meta, now) {
+    this.shownAt = this.#toLocal(meta.timestamp) ?? now;
+    this.latency = Math.max(0, now - this.shownAt);
+  }
+
+  /** How old the picture on show is; null where that is not known. */
+  ago(now) {
+    return this.shownAt === null ? null : Math.max(0, now - this.shownAt);
+  }
+
+  /** Forget the picture on show. */
+  forget() {
+    this.picture.clear();
+    this.blank = true;
+    this.shownAt = null;
+  }
+
+  /** A tile stands in until the first large picture. */
+  preview(tile) {
+    if (!tile?.source) return;
+    this.picture.preview(tile.picture.canvas);
+    this.#stand(tile.source);
+  }
+
+  /** Keep what an <img> shows. */
+  keep(image) {
+    this.picture.preview(image);
+    const { width, height } = this.picture.canvas;
+    this.#stage.painted(width, height);
+  }
+}

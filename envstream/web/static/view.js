@@ -1,0 +1,130 @@
+/** View: which stream is looked at, alone or in the grid, and whether it goes on; and what a person does about it. */
+
+import { pin, pinnedGrid, pinnedStream } from './address.js';
+import { isFull, savePicture, toggleFullscreen, wire } from './controls.js';
+import { toggleTheme } from './theme.js';
+
+const part = (id) => document.getElementById(id);
+
+export class View {
+  /** Name of the stream that is the big one, or null. */
+  chosen = pinnedStream();
+  paused = false;
+
+  #listing;
+  #gallery;
+  #big;
+  #simple;
+  #on;
+
+  /** `on` = {watch() (other streams are wanted), render() (at once), live() (whether pictures come)} */
+  constructor({ listing, gallery, big, simple }, on) {
+    this.#listing = listing;
+    this.#gallery = gallery;
+    this.#big = big;
+    this.#simple = simple;
+    this.#on = on;
+    addEventListener('hashchange', () => this.#follow());
+    wire({
+      pause: () => this.pause(!this.paused),
+      fullscreen: () => toggleFullscreen(part('viewer')),
+      save: () => this.#save(),
+      theme: toggleTheme,
+      grid: () => this.toggleGrid(),
+      leave: () => this.toggleGrid(false),
+      find: () => this.#gallery.search(),
+      left: () => this.#arrow(-1, 0),
+      right: () => this.#arrow(1, 0),
+      up: () => this.#arrow(0, -1),
+      down: () => this.#arrow(0, 1),
+    });
+  }
+
+  /** Whether nothing but the big picture is seen. */
+  get full() {
+    return isFull(part('viewer'));
+  }
+
+  /** Bring the tiles in line with the streams; show at once where grid and big picture change places. */
+  arrange() {
+    this.#gallery.arrange(this.chosen);
+    if ((document.body.dataset.view === 'grid') !== this.#gallery.open) this.#on.render();
+  }
+
+  /** Streams came, went or changed; `first`: there were less than two before. */
+  settle(first) {
+    const before = this.chosen;
+    const pinned = pinnedStream();
+    if (this.#listing.has(pinned)) this.#show(pinned);
+    else if (!this.#listing.has(this.chosen)) this.#show(this.#listing.first ?? this.chosen ?? pinned);
+    this.arrange();
+    if (this.chosen !== before || first) this.#gallery.reveal(this.chosen);
+  }
+
+  choose(name) {
+    const [fromGrid, byKey] = [this.#gallery.open, this.#gallery.focused];
+    this.#gallery.gridWanted = false;
+    pin(name, false);
+    this.pause(false);
+    this.#show(name, fromGrid);
+    this.arrange();
+    this.#gallery.reveal(name);
+    if (byKey) part('grid-button').focus();
+    this.#on.watch();
+    this.#on.render();
+  }
+
+  toggleGrid(on = !this.#gallery.open) {
+    if (on === this.#gallery.open || this.#listing.size < 2 || this.#simple.active) return false;
+    this.#gallery.gridWanted = on;
+    pin(null, on);
+    if (!on) this.#show(this.chosen, true);
+    this.arrange();
+    this.#gallery.reveal(this.chosen);
+    this.#on.watch();
+    return true;
+  }
+
+  /** Enter in the search: to the first one found. */
+  go() {
+    const name = this.#listing.nearest(this.chosen);
+    this.#gallery.searched();
+    this.choose(name);
+  }
+
+  pause(on) {
+    if (on && this.#simple.active) this.#big.keep(part('simple'));
+    this.paused = this.#big.picture.frozen = on;
+    this.#on.watch();
+    this.#on.render();
+  }
+
+  /** Make a stream the big one. Its tile stands in until its first large picture. */
+  #show(name, anew = false) {
+    if (name === undefined || (name === this.chosen && !anew)) return;
+    this.chosen = name;
+    this.#big.forget();
+    this.#big.preview(this.#gallery.tile(name));
+  }
+
+  /** An arrow key: through the streams, or over the tiles of the grid. */
+  #arrow(along, across) {
+    if (this.#listing.size < 2 || (across !== 0 && !this.#gallery.open)) return false;
+    if (this.#gallery.open) this.#gallery.move(along, across);
+    else this.choose(this.#listing.neighbour(this.chosen, along));
+    return true;
+  }
+
+  #save() {
+    if (this.chosen === null || this.#big.blank || this.#gallery.open) return;
+    const { meta, canvas } = this.#big.picture;
+    savePicture(this.chosen, meta, this.#on.live() && !this.paused, canvas);
+  }
+
+  /** The address was changed by hand. */
+  #follow() {
+    if (pinnedGrid()) this.toggleGrid(true);
+    else if (this.#listing.has(pinnedStream())) this.choose(pinnedStream());
+    else this.toggleGrid(false);
+  }
+}
