@@ -141,6 +141,7 @@ class Slice:
     status: bool = False
     first: int = 2
     relay: Sequence[str] | None = None
+    watch: Mapping[str, Any] = field(default_factory=dict)  # What a viewer says about the stream.
 
     def measure(self, contender: Contender) -> Row:
         """What the trainer counted; under `viewers`, what its viewers saw.
@@ -181,6 +182,7 @@ class Slice:
             args += ["--path", contender.path or where["path"]]
             args += ["--stream", where.get("stream", ""), "--count", str(self.viewers)]
             args += ["--first", str(self.first), *(["--status"] if self.status else [])]
+            args += ["--watch", json.dumps(dict(self.watch))]
             audience = stack.enter_context(Tool("viewers.py", *args))
             audience.hear()
             yield audience

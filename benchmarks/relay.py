@@ -4,7 +4,8 @@ What comes from the server is read as soon as the buffer has room (2 MiB as in a
 nothing as in a slow reader), passes the bottleneck at `--kbit`, and then takes `--delay-ms` to arrive. What
 comes from the viewer takes the delay only. The sockets' own buffers are made small, so that the buffer is
 the relay's. Serves one server, any number of connections; prints `{"port": …}`; ends with its standard
-input or after `--life` s. Standard library only.
+input or after `--life` s. A line there as `{"kbit": 800, "delay_ms": 40}` changes the line from then on.
+Standard library only.
 
     python benchmarks/relay.py --port 8080 --kbit 4000 --buffer 2097152 --delay-ms 20
 """
@@ -23,14 +24,23 @@ CHUNK = 4096
 
 
 class Line:
-    """One direction of one connection."""
+    """One direction of one connection.
+
+    Args:
+        shape: `delay_ms`, and where it is `narrow` also `kbit`; as they are at the moment.
+    """
 
     def __init__(
-        self, source: socket.socket, sink: socket.socket, kbit: float | None, buffer: int, delay: float
+        self,
+        source: socket.socket,
+        sink: socket.socket,
+        buffer: int,
+        shape: argparse.Namespace,
+        *,
+        narrow: bool,
     ) -> None:
         self._source, self._sink = source, sink
-        self._seconds_per_byte = 0.0 if kbit is None else 8 / (kbit * 1000)
-        self._buffer, self._delay = buffer, delay
+        self._buffer, self._shape, self._narrow = buffer, shape, narrow
         self._waiting: deque[bytes] = deque()
         self._held = 0
         self._changed = asyncio.Event()
@@ -66,18 +76,18 @@ class Line:
                 await self._change()
                 free_at = max(free_at, loop.time())  # Only idle time is lost, not what a sleep took too long.
             data = self._waiting.popleft()
-            free_at += len(data) * self._seconds_per_byte
-            if self._seconds_per_byte:
+            if self._narrow:
+                free_at += len(data) * 8 / (self._shape.kbit * 1000)
                 await asyncio.sleep(free_at - loop.time())
             self._held -= len(data)  # Held until its last byte is through the bottleneck.
             self._changed.set()
-            self._flying.put_nowait((loop.time() + self._delay, data))
+            self._flying.put_nowait((loop.time() + self._shape.delay_ms / 1000, data))
 
     async def _arrive(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             at, data = await self._flying.get()
-            if self._delay:
+            if at > loop.time():
                 await asyncio.sleep(at - loop.time())
             await loop.sock_sendall(self._sink, data)
 
@@ -96,14 +106,19 @@ async def join(args: argparse.Namespace, viewer: socket.socket) -> None:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         viewer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * CHUNK)
         await asyncio.get_running_loop().sock_connect(server, ("127.0.0.1", args.port))
-        delay = args.delay_ms / 1000
-        down = Line(server, viewer, args.kbit, args.buffer, delay)
-        up = Line(viewer, server, None, 1 << 16, delay)
+        down = Line(server, viewer, args.buffer, args, narrow=True)
+        up = Line(viewer, server, 1 << 16, args, narrow=False)
         tasks = [asyncio.ensure_future(line.run()) for line in (down, up)]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def listen(args: argparse.Namespace) -> None:
+    """Change the line as standard input says, until that ends."""
+    for text in sys.stdin:
+        vars(args).update(json.loads(text))
 
 
 async def serve(args: argparse.Namespace) -> None:
@@ -112,7 +127,7 @@ async def serve(args: argparse.Namespace) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
-    ended = loop.run_in_executor(None, sys.stdin.read)
+    ended = loop.run_in_executor(None, listen, args)
     connections: set[asyncio.Task[None]] = set()
 
     async def accept() -> None:

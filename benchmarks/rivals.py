@@ -106,14 +106,16 @@ def webgear() -> Rival:
     import simplejpeg
     import uvicorn
 
-    held: dict[str, Pixels] = {}
+    held: dict[str, tuple[Pixels, float]] = {}
     web = import_module("vidgear.gears.asyncio").WebGear(skip_generate_webdata=True)
 
     async def frames() -> AsyncIterator[bytes]:
         while True:
             if "frame" in held:
-                jpeg = simplejpeg.encode_jpeg(held["frame"], QUALITY, "RGB", "422", fastdct=True)
-                yield b"--frame\r\nContent-Type:image/jpeg\r\n\r\n" + jpeg + b"\r\n"
+                pixels, captured = held["frame"]
+                jpeg = simplejpeg.encode_jpeg(pixels, QUALITY, "RGB", "422", fastdct=True)
+                head = f"Content-Type:image/jpeg\r\nX-Timestamp:{captured:.6f}\r\n\r\n".encode()
+                yield b"--frame\r\n" + head + jpeg + b"\r\n"
             await asyncio.sleep(1 / FPS)
 
     web.config["generator"] = frames
@@ -122,7 +124,7 @@ def webgear() -> Rival:
     threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True).start()
 
     def put(pixels: Pixels) -> None:
-        held["frame"] = np.ascontiguousarray(pixels)
+        held["frame"] = np.ascontiguousarray(pixels), time.monotonic()
 
     return Rival(put, listener.getsockname()[1], "/video")
 

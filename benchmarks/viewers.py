@@ -23,6 +23,7 @@ import socket
 import struct
 import sys
 import time
+from collections import Counter
 from typing import Any
 
 STAGES = ("encode", "queue", "wire")  # captured → encoded → sent → whole at the client
@@ -38,11 +39,20 @@ class Tally:
         self.repeats = 0
         self.hangups: list[str] = []
         self.bytes = 0
+        self.formats: Counter[str] = Counter()
         self.ages: list[float] = []
         self.stages: dict[str, list[float]] = {stage: [] for stage in STAGES}
         self.status: dict[str, Any] | None = None
 
-    def add(self, viewer: int, now: float, size: int, times: list[float | None], news: bool = True) -> None:
+    def add(
+        self,
+        viewer: int,
+        now: float,
+        size: int,
+        times: list[float | None],
+        news: bool = True,
+        format: str = "jpeg",
+    ) -> None:
         """A picture is whole at the client. `times`: captured, encoded, sent; None where not told."""
         self.seen[viewer] += 1
         if self.window is None or not self.window[0] <= now < self.window[1]:
@@ -52,6 +62,7 @@ class Tally:
             return
         self.pictures[viewer] += 1
         self.bytes += size
+        self.formats[format] += 1
         if times[0] is not None:
             self.ages.append(now - times[0])
         if None not in times:
@@ -70,6 +81,7 @@ class Tally:
             "repeats": self.repeats,
             "hangups": self.hangups,
             "bytes_mean": round(self.bytes / total) if total else None,
+            "formats": self.formats,
             "age_ms": summary(self.ages),
             "stages_ms": {stage: summary(values) for stage, values in self.stages.items()},
             "cpu": round(cpu / seconds, 4),
@@ -138,7 +150,7 @@ class SocketViewer(Viewer):
         if not self.buffer.startswith(b"HTTP/1.1 101"):
             raise SystemExit(f"no WebSocket here: {bytes(self.buffer[:200])!r}")
         del self.buffer[: self.buffer.index(b"\r\n\r\n") + 4]
-        watched = [{"name": args.stream, "width": None, "fps": None}]
+        watched = [{"name": args.stream, "width": None, "fps": None, **args.watch}]
         message = {"type": "watch", "streams": watched, "status": args.status and number == 0}
         self._send(0x1, json.dumps(message).encode())
 
@@ -167,7 +179,7 @@ class SocketViewer(Viewer):
             number = about["frameNumber"]
             self._send(0x1, b'{"type":"ack","stream":%s,"frameNumber":%d}' % (self._name, number))
             times = [about["timestamp"], about["processed_at"], about["sent_at"]]
-            self.tally.add(self.number, now, len(data), times)
+            self.tally.add(self.number, now, len(data), times, format=about["format"])
         elif opcode == 0x1 and data.startswith(b'{"type":"frame_metadata"'):
             self._about = json.loads(data)
         elif opcode == 0x1 and data.startswith(b'{"type":"streams"'):
@@ -253,8 +265,8 @@ class MjpegViewer(Viewer):
         said = {name.strip().lower(): value.strip() for name, _, value in lines}
         keys = (b"x-timestamp", b"x-encoded-at", b"x-sent-at")
         times = [float(said[key]) if key in said else None for key in keys]
-        news = times[0] is not None or picture != self._before
-        self._before = picture
+        mark = said.get(b"x-timestamp", picture)
+        news, self._before = mark != self._before, mark
         self.tally.add(self.number, now, len(picture), times, news)
 
 
@@ -329,6 +341,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--path", default="/ws", help="/ws, or the address of an MJPEG stream")
     parser.add_argument("--stream", default="", help="the stream's name, on /ws")
+    parser.add_argument(
+        "--watch", type=json.loads, default={}, metavar="JSON", help="what else is said of the stream, on /ws"
+    )
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--first", type=int, default=2, help="pictures each viewer has before it is ready")
     parser.add_argument("--status", action="store_true", help="report the stream's last status as well")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -83,12 +84,23 @@ def test_staleness_has_every_way_to_watch_and_bars_from_the_measured_size(tmp_pa
         "/ws through the relay",
         "/stream through the relay",
         "/stream, slow reader",
+        "/ws far away, JPEG",
+        "/ws far away, video",
     ]
     assert names(report) == ways
-    for row in report["rows"]:
-        assert 30_000 < row["bytes"] < 70_000
+    assert 30_000 < report["rows"][0]["bytes"] < 70_000
+    for row in report["rows"][1:]:
+        assert 0 < row["bytes"] < 70_000
     assert report["rows"][1]["bar_ms"] > 2 * report["rows"][1]["frame_ms"]
     assert report["rows"][2]["bar_ms"] is None
+
+
+def test_the_fan_out_has_every_part(tmp_path: Path) -> None:
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("a crowd and a server want a core each")
+    report = quick("fanout", tmp_path)
+    assert {row["part"] for row in report["rows"]} == {"viewers", "training", "rungs", "trouble"}
+    assert {"envstream /ws", "envstream /stream"} <= set(names(report))
 
 
 def test_memory_follows_the_trainer_and_its_server(tmp_path: Path) -> None:
