@@ -41,9 +41,11 @@ class FrameBuffer:
 
     def newest(self, after: int = 0) -> Frame | None:
         """The newest frame with a number above `after`, or None."""
-        with self._changed:
-            frame = self._frames[-1] if self._frames else None
-        return frame if frame is not None and frame.number > after else None
+        try:
+            frame = self._frames[-1]  # One end of a deque needs no lock, and this is asked very often.
+        except IndexError:
+            return None
+        return frame if frame.number > after else None
 
     def next(self, after: int = 0) -> Frame | None:
         """The oldest frame still here with a number above `after`, or None."""

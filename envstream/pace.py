@@ -113,18 +113,18 @@ class Rate:
 
     def __init__(self, window: float = 3.0) -> None:
         self._window = window
-        self._times: deque[float] = deque(maxlen=2048)
+        self._events: deque[tuple[float, int]] = deque(maxlen=2048)  # When, and how many at once.
 
-    def add(self, now: float) -> None:
-        times = self._times
-        times.append(now)
-        while times[0] < now - self._window:
-            times.popleft()
+    def add(self, now: float, count: int = 1) -> None:
+        events = self._events
+        events.append((now, count))
+        while events[0][0] < now - self._window:
+            events.popleft()
 
     def at(self, now: float) -> float:
-        """Events a second at `now`; 0 when fewer than two lie in the window."""
-        recent = [at for at in list(self._times) if at >= now - self._window]
+        """Events a second at `now`; 0 when there were no two different moments in the window."""
+        recent = [event for event in list(self._events) if event[0] >= now - self._window]
         if len(recent) < 2:
             return 0.0
-        # Up to now, not up to the last event: the figure sinks when events stop.
-        return (len(recent) - 1) / max(now - recent[0], 1e-9)
+        # Up to now, not up to the last event: the figure sinks when events stop. What came first begins it.
+        return sum(count for _, count in recent[1:]) / max(now - recent[0][0], 1e-9)

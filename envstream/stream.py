@@ -76,6 +76,7 @@ class Stream:
         )
         self.points = points_of(config)
         self.video = config.videoStreamCodec != "jpeg" and video.missing() is None
+        self.edition = 0  # Another one when the ladder, the rate or the codecs are others than before.
         self.moved_at = float("-inf")
         self.pace = Pace(config.capture_fps, budget or Budget(config.videoStreamMaxOverhead))
         self.due: MutableSequence[int] | memoryview = bytearray(1)
@@ -86,8 +87,7 @@ class Stream:
         self._message_lasts = False
         self.ended = False
         self.viewers = 0
-        self.pictures_sent = 0
-        self.frames_shown = 0
+        self.pictures_sent = self.frames_shown = 0
         self.failures = 0
         self._shown_up_to = 0
         self.captures = Rate()
@@ -139,6 +139,12 @@ class Stream:
         self.pace.fps = self.config.capture_fps
         self.points = points_of(self.config)
         self.encoder.choose(self.config.preset)
+        self.edition += 1
+
+    def give_up_video(self) -> None:
+        """H.264 turned out not to be had."""
+        self.video = False
+        self.edition += 1
 
     def missed(self, failures: int) -> None:
         """So many captures gave no picture so far: the one asked for will not come."""
@@ -194,10 +200,10 @@ class Stream:
         self.due = self.bell = bytearray(1)  # Lets go of the trainer's memory.
         self.pace.share(False)
 
-    def shown(self, picture: Picture, now: float) -> None:
-        """A picture was handed to a viewer."""
-        self.pictures_sent += 1
-        self.served.add(now)
+    def shown(self, picture: Picture, now: float, viewers: int) -> None:
+        """A picture was handed to so many viewers."""
+        self.pictures_sent += viewers
+        self.served.add(now, viewers)
         if picture.frame.number > self._shown_up_to:
             self._shown_up_to = picture.frame.number
             self.frames_shown += 1

@@ -1,29 +1,22 @@
-"""A viewer: one watcher's credits, place on the ladder, and counts. No socket, no clock."""
+"""A viewer: one watcher's credits, place on the ladder, and how far it has got. No socket, no clock."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from envstream.encoder import Rung
 from envstream.errors import MessageError
 from envstream.ladder import Ladder, Point
-from envstream.pace import Rate
 from envstream.window import Floor, Window
 
 DECIDES_EVERY = 0.25  # Seconds between two looks at whether another point of the ladder fits better.
 MOST_REMEMBERED = 256  # Streams whose last number is known after they are watched no more.
 
-
-class Sending(NamedTuple):
-    """A frame that is on its way."""
-
-    size: int
-    sent_at: float
-    captured: float
+NEVER, ALWAYS = float("inf"), float("-inf")
 
 
-@dataclass
+# A thousand of these are gone through for each frame: attributes without a dictionary, and few calls.
+@dataclass(slots=True)
 class Watch:
     """What a viewer wants of one stream, and how far it has got.
 
@@ -33,10 +26,12 @@ class Watch:
         quality: fixed by hand, as a JPEG quality; None = what the ladder says.
         video: whether H.264 can be decoded there.
         window: how many frames may be on their way; a number fixes that.
-        sent: number of the newest frame that was reserved for sending.
-        shown: number of the newest content that was sent, and `shown_quality` in which quality.
+        sent: number of the newest frame that was reserved for sending, `posted` of the newest that was sent.
+        shown: number of the newest content that was reserved, and `shown_quality` in which quality.
         linked: the chain whose pictures it has, and how many of them.
+        in_flight: frames under way, oldest first: the bytes of each, and when they were sent; 0 = not yet.
         refused_at: since when a frame waits for credit.
+        aim: what it is sent at present; whoever sends it keeps that here, and looks anew when it is None.
     """
 
     rung: Rung
@@ -46,23 +41,23 @@ class Watch:
     window: int | None = None
     sent: int = 0
     posted: int = 0
-    acknowledged: int = 0
     shown: int = 0
     shown_quality: int = 0
-    told_at: float = float("-inf")
-    next_at: float = float("-inf")
+    told_at: float = ALWAYS
+    next_at: float = ALWAYS
     linked: tuple[int, int] | None = None
     ladder: Ladder | None = None
     credit: Window = field(default_factory=Window)
-    taken_at: float = float("-inf")
-    refused_at: float = float("inf")
-    in_flight: dict[int, Sending] = field(default_factory=dict)
-    decided_at: float = float("-inf")
-    said: tuple[object, ...] | None = None
+    taken_at: float = ALWAYS
+    refused_at: float = NEVER
+    in_flight: dict[int, tuple[int, float]] = field(default_factory=dict)
+    decided_at: float = ALWAYS
+    aim: object = None
+    said: object = None
 
     def go_on(self, before: Watch) -> None:
         """Take over how far the one before had got."""
-        self.sent, self.posted, self.acknowledged = before.sent, before.posted, before.acknowledged
+        self.sent, self.posted = before.sent, before.posted
         self.in_flight, self.credit, self.linked = before.in_flight, before.credit, before.linked
         self.ladder = before.ladder
         if (self.rung, self.quality) == (before.rung, before.quality):
@@ -70,18 +65,59 @@ class Watch:
 
     def begin_anew(self) -> None:
         """The stream's frames are numbered from 1 again."""
-        self.sent = self.posted = self.acknowledged = self.shown = self.shown_quality = 0
+        self.sent = self.posted = self.shown = self.shown_quality = 0
         self.in_flight = {}
-        self.linked = None
-
-    def keep_time(self, fps: float, now: float) -> None:
-        """The next frame comes a period later, in step with the ones before."""
-        self.next_at = max(self.next_at, now - 0.5 / fps) + 1.0 / fps
+        self.linked = self.aim = None
 
     @property
     def room(self) -> bool:
         """Whether a further frame may be under way."""
-        return len(self.in_flight) < (self.window or self.credit.size)
+        return not self.in_flight or len(self.in_flight) < (self.window or self.credit.size)
+
+    def has_room(self, now: float, free: bool = True) -> bool:
+        """Whether a frame that is there may go out; `free`: its connection takes more now."""
+        if free and (not self.in_flight or self.room):
+            return True
+        self.refused_at = min(self.refused_at, now)
+        return False
+
+    def reserve(self, number: int, now: float, fps: float | None = None) -> None:
+        """Frame `number` goes to this viewer; with `fps` the next a period later, in step with the others."""
+        self.sent = number
+        self.in_flight[number] = 0, now
+        self.taken_at, self.refused_at = now, NEVER
+        if self.ladder is not None:
+            self.ladder.taken(now)
+        if fps is not None:
+            self.next_at = max(self.next_at, now - 0.5 / fps) + 1.0 / fps
+
+    def post(self, number: int, size: int, now: float) -> bool:
+        """Frame `number` goes out now; False when a later one did meanwhile, or nobody wants it any more."""
+        if number not in self.in_flight:
+            return False
+        if number < self.posted:
+            del self.in_flight[number]
+            return False
+        self.posted = number
+        self.in_flight[number] = size, now
+        return True
+
+    def give_back(self, number: int) -> None:
+        """Frame `number` was reserved and will not be sent."""
+        self.in_flight.pop(number, None)
+
+    def landed(self, number: int) -> tuple[int, int, float]:
+        """Frame `number` and those before arrived: how many, their bytes, when the last was sent; 0 = not yet."""
+        count, size, sent_at = 0, 0, 0.0
+        while self.in_flight:
+            oldest = next(iter(self.in_flight))
+            if oldest > number:
+                break
+            more, sent_at = self.in_flight.pop(oldest)
+            count, size = count + 1, size + more
+            if not more:
+                sent_at = 0.0  # Still being compressed: acknowledged was an earlier sending of that number.
+        return count, size, sent_at
 
     def climb(self, points: tuple[Point, ...], target: float | None) -> Ladder:
         """The ladder over these points, begun anew where they are others than before."""
@@ -101,76 +137,33 @@ class Viewer:
     def __init__(self) -> None:
         self._floor = Floor()  # Of round trips: all streams go the same way.
         self.watches: dict[str, Watch] = {}
-        self._ever_sent: dict[str, int] = {}  # Stream → highest number ever sent, for late acknowledgements.
-        self.frames_sent = 0
-        self.frames_skipped = 0
-        self.bytes_sent = 0
-        self.rate = Rate()
+        self._ever_sent: dict[
+            str, int
+        ] = {}  # Stream → highest number sent before, for late acknowledgements.
 
     def watch(self, wanted: dict[str, Watch]) -> None:
         """Replace what is watched. The place in a stream that stays watched is kept."""
-        for name, watch in wanted.items():
-            before = self.watches.get(name)
-            if before is not None:
-                watch.go_on(before)
+        for name, before in self.watches.items():
+            if name in wanted:
+                wanted[name].go_on(before)
             else:
+                self._remember(name, before.sent)
+        for name, watch in wanted.items():
+            if name not in self.watches:
                 watch.credit = Window(self._floor)
         self.watches = wanted
+
+    def restart(self, stream: str) -> None:
+        """The stream began anew: its frames are numbered from 1 again."""
+        watch = self.watches.get(stream)
+        if watch is not None:
+            self._remember(stream, watch.sent)
+            watch.begin_anew()
 
     def ready_at(self, stream: str) -> float | None:
         """When the next frame of `stream` may be sent; None = not before an acknowledgement."""
         watch = self.watches.get(stream)
         return watch.next_at if watch is not None and watch.room else None
-
-    def take(
-        self, stream: str, number: int, now: float, *, captured: float = 0.0, fps: float | None = None
-    ) -> bool:
-        """Reserve frame `number` for sending; False when it is not this viewer's turn or not news.
-
-        Args:
-            captured: when the frame was taken.
-            fps: pictures a second that it is to have at most; None = any.
-        """
-        watch = self.watches.get(stream)
-        if watch is None or number <= watch.sent or watch.next_at > now or not self.has_room(watch, now):
-            return False
-        self.reserve(stream, number, captured, now)
-        if fps is not None:
-            watch.keep_time(fps, now)
-        return True
-
-    def has_room(self, watch: Watch, now: float, free: bool = True) -> bool:
-        """Whether a frame that is there for a watch may go out; `free`: its connection takes more now."""
-        if free and watch.room:
-            return True
-        watch.refused_at = min(watch.refused_at, now)
-        return False
-
-    def reserve(self, stream: str, number: int, captured: float, now: float) -> None:
-        """Frame `number` goes to this viewer."""
-        watch = self.watches[stream]
-        if watch.sent and number > watch.sent:
-            self.frames_skipped += number - watch.sent - 1
-        watch.sent = number
-        watch.in_flight[number] = Sending(0, now, captured)
-        watch.taken_at, watch.refused_at = now, float("inf")
-        if watch.ladder is not None:
-            watch.ladder.taken(now)
-        known = self._ever_sent
-        known[stream] = max(number, known.get(stream, 0))
-        if len(known) > MOST_REMEMBERED:
-            for name in [name for name in known if name not in self.watches][: MOST_REMEMBERED // 2]:
-                del known[name]
-
-    def sent(self, stream: str, number: int, size: int, now: float) -> None:
-        """Frame `number` was handed to the connection."""
-        self.frames_sent += 1
-        self.bytes_sent += size
-        self.rate.add(now)
-        watch = self.watches.get(stream)
-        flying = watch.in_flight.get(number) if watch is not None else None
-        if watch is not None and flying is not None:
-            watch.in_flight[number] = Sending(size, now, flying.captured)
 
     def acknowledge(
         self,
@@ -179,7 +172,7 @@ class Viewer:
         now: float,
         fps: float,
         transfer: float | None = None,
-        could_at: float = float("inf"),
+        could_at: float = NEVER,
     ) -> Watch | None:
         """The frame was painted; so were, or were skipped by the viewer, all before it.
 
@@ -194,55 +187,35 @@ class Viewer:
         Raises:
             MessageError: for a frame that was never sent.
         """
-        newest = self._ever_sent.get(stream, 0)
-        if number > newest:
-            raise MessageError(
-                f"acknowledgement of frame {number} of {stream!r}, but the newest one sent is {newest}"
-            )
         watch = self.watches.get(stream)
         if watch is None or number > watch.sent:
+            newest = max(self._ever_sent.get(stream, 0), watch.sent if watch is not None else 0)
+            if number > newest:
+                raise MessageError(
+                    f"acknowledgement of frame {number} of {stream!r}, but the newest one sent is {newest}"
+                )
             return None  # From before the stream was watched anew, or began anew: it was still under way.
-        watch.acknowledged = max(watch.acknowledged, number)
-        full = not watch.room
-        landed = [watch.in_flight.pop(flying) for flying in list(watch.in_flight) if flying <= number]
-        if not landed or not landed[-1].size:
+        if not watch.in_flight:
             return None
-        took = now - landed[-1].sent_at
+        ladder = watch.ladder
+        full = ladder is not None and not watch.room
+        count, size, sent_at = watch.landed(number)
+        if not sent_at:
+            return None
+        took = now - sent_at
         watch.credit.acknowledged(now, took, fps)
-        if watch.ladder is not None:
-            size = sum(sending.size for sending in landed)
-            watch.ladder.acknowledged(now, size, took, transfer, len(landed))
+        if ladder is not None:
+            ladder.acknowledged(now, size, took, transfer, count)
             if full and watch.room:
-                self._held_up(watch, now, fps, could_at)
+                due = max(watch.taken_at + 1 / (fps * ladder.point.rate), could_at)
+                waited = now - min(due, watch.refused_at)
+                if waited > 0:
+                    ladder.held_up(now, waited, watch.credit.held_up() and watch.window is None)
         return watch
 
-    def _held_up(self, watch: Watch, now: float, fps: float, could_at: float) -> None:
-        """There was no credit, and now there is: had a frame to wait for it?"""
-        assert watch.ladder is not None
-        due = max(watch.taken_at + 1 / (fps * watch.ladder.point.rate), could_at)
-        waited = now - min(due, watch.refused_at)
-        if waited > 0:
-            watch.ladder.held_up(now, waited, watch.credit.held_up() and watch.window is None)
-
-    def due_to_be_sent(self, stream: str, number: int) -> bool:
-        """Frame `number` is ready; False when a later one was sent meanwhile, or nobody wants it now."""
-        watch = self.watches.get(stream)
-        if watch is None or number not in watch.in_flight:
-            return False
-        if number < watch.posted:
-            self.give_back(stream, number)
-            return False
-        watch.posted = number
-        return True
-
-    def give_back(self, stream: str, number: int) -> None:
-        """Frame `number` was reserved and will not be sent."""
-        watch = self.watches.get(stream)
-        if watch is not None:
-            watch.in_flight.pop(number, None)
-
-    def restart(self, stream: str) -> None:
-        """The stream began anew: its frames are numbered from 1 again."""
-        watch = self.watches.get(stream)
-        if watch is not None:
-            watch.begin_anew()
+    def _remember(self, stream: str, number: int) -> None:
+        known = self._ever_sent
+        known[stream] = max(number, known.get(stream, 0))
+        if len(known) > MOST_REMEMBERED:
+            for name in [name for name in known if name not in self.watches][: MOST_REMEMBERED // 2]:
+                del known[name]

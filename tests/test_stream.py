@@ -151,8 +151,8 @@ def test_pictures_are_counted_by_viewer_and_frames_once(stream: Stream, frame: M
     newest = stream.buffer.newest()
     assert newest is not None
     picture = stream.encoder.picture(newest, Rung()).result()
-    for _ in range(3):
-        stream.shown(picture, 2.0)
+    stream.shown(picture, 2.0, 1)
+    stream.shown(picture, 2.0, 2)
     told = counts(stream, 2.0)
     assert (told["frames_received"], told["frames_served"], told["frames_dropped"]) == (2, 3, 1)
 

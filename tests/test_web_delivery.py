@@ -12,6 +12,7 @@ from envstream import track as track_module
 from envstream.chain import KEY_PAUSE
 from envstream.encoder import Picture, Rung
 from envstream.frame import Frame
+from envstream.ladder import Ladder
 from envstream.viewer import Viewer, Watch
 from envstream.web import delivery as delivery_module
 from envstream.web import fanout as fanout_module
@@ -45,6 +46,14 @@ def pictures(seat: Seat) -> list[Picture]:
     """The pictures that came since the last call."""
     came, box(seat).pictures = box(seat).pictures, []
     return came
+
+
+def stand_at(seat: Seat, index: int) -> Ladder:
+    """Another place on the ladder, as if it had decided so."""
+    watch = seat.viewer.watches["env"]
+    assert watch.ladder is not None
+    watch.ladder.index, watch.aim = index % len(watch.ladder.points), None
+    return watch.ladder
 
 
 def stand(world: World, number: int, like: int = 1) -> None:
@@ -137,9 +146,7 @@ def test_who_fixed_the_quality_by_hand_gets_no_better_one(world: World) -> None:
 def test_who_stands_lower_gets_the_lower_quality_and_hears_why(world: World) -> None:
     seat, other = world.seat(), world.seat()
     world.show(1)
-    ladder = seat.viewer.watches["env"].ladder
-    assert ladder is not None
-    ladder.index = 1
+    ladder = stand_at(seat, 1)
     world.show(2)
     assert [picture.quality for picture in pictures(seat)] == [85, ladder.points[1].quality]
     assert [picture.quality for picture in pictures(other)] == [85, 85]
@@ -155,9 +162,7 @@ def test_the_lower_rates_and_sizes_of_the_ladder_are_kept(loop: Loop) -> None:
     world.stream.video = False
     seat = world.seat(window=1000)
     world.show(1)
-    ladder = seat.viewer.watches["env"].ladder
-    assert ladder is not None
-    ladder.index = len(ladder.points) - 1
+    ladder = stand_at(seat, -1)
     point = ladder.points[-1]
     pictures(seat)
     for number in range(2, 62):
@@ -201,7 +206,7 @@ def test_a_connection_that_does_not_acknowledge_is_served_as_fast_as_it_drains(w
     world.show(3)
     assert received(seat) == [1]
     box(seat).free = True
-    world.fanout.drained(world.stream, seat)
+    world.fanout.drained(world.stream, [seat])
     world.fanout.serve(world.stream, seat)
     world.compress()
     assert received(seat) == [3]

@@ -138,7 +138,7 @@ def test_figures_are_those_of_the_stream(client: FlaskClient, hub: Hub, frame: M
     for one in seen:
         stream.put(one, one.captured)
     picture = stream.encoder.picture(seen[-1], Rung()).result()
-    stream.shown(picture, 5.0)
+    stream.shown(picture, 5.0, 1)
     figures: dict[str, Any] = client.get("/api/streaming/stats").get_json()
     assert figures["method"] == "raw_buffer"
     assert figures["capture_latency_ms"] == 2.0

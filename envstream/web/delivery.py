@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from typing import Any, NamedTuple
 
 from envstream.chain import Chain, ChainKey
 from envstream.encoder import Picture, Rung
@@ -22,9 +23,31 @@ from envstream.wire import compact
 STILL_AFTER = 0.7  # Seconds that a picture has to stand before it is sent once more, at best quality.
 HEARTBEAT = 0.5  # Seconds between two words that the picture on show is still what there is.
 IDLE_CHAIN = 5.0  # Seconds after which an encoder that nobody uses is let go of.
+MOST_AIMS = 1024  # Kept so that viewers share them: what they may choose is bounded, how often is not.
 
-Settled = Callable[[Stream, Seat], None]  # A picture went out to who does not acknowledge; see Fanout.
+Settled = Callable[[Stream, list[Seat]], None]  # A picture went out to who do not acknowledge; see Fanout.
 OnLoop = Callable[[Callable[[], None]], None]  # Has something called on the event loop, from any thread.
+
+
+class Aim(NamedTuple):
+    """What a viewer is sent of a stream at present: the same object for all who are sent the same.
+
+    Attributes:
+        fps: pictures a second that it is to have at most; None = all there are.
+        chain: whose H.264 pictures it gets; None = pictures that stand for themselves.
+        point, auto, why: its place on the ladder, whether that is the ladder's doing, and what limits it.
+        edition, width, height: the stream's, when this was found.
+    """
+
+    rung: Rung
+    fps: float | None
+    chain: ChainKey | None
+    point: Point
+    auto: bool
+    why: str | None
+    edition: int
+    width: int
+    height: int
 
 
 class Line:
@@ -44,44 +67,45 @@ class Delivery:
         self._settled = settled
         self._lines: dict[str, dict[ChainKey, Line]] = {}
         self._numbers = itertools.count(1)
+        self._aims: dict[Aim, Aim] = {}
 
     def give(self, stream: Stream, frame: Frame, seats: Iterable[Seat], now: float) -> None:
         """A frame for those of the seats whose turn it is."""
-        name = stream.name
-        rungs: dict[Rung, list[Seat]] = {}
-        chained: dict[ChainKey, list[Seat]] = {}
-        known: dict[tuple[Rung, Point], Rung] = {}
+        name, number, content = stream.name, frame.number, frame.content
+        edition, width, height = stream.edition, frame.width, frame.height
+        groups: dict[int, tuple[Aim, list[Seat]]] = {}  # By identity: aims are shared, and long to compare.
         still: str | None = None
         for seat in seats:
             watch = seat.viewer.watches[name]
-            if frame.number <= watch.sent:
+            if number <= watch.sent:
                 continue
-            point = place(stream, watch)
-            if frame.content <= watch.shown:
+            aim: Any = watch.aim
+            if aim is None or aim.edition != edition or aim.width != width or aim.height != height:
+                aim = watch.aim = self._aim(stream, frame, watch)
+            if content <= watch.shown:
                 if now - watch.told_at >= HEARTBEAT:
                     watch.told_at = now
                     still = still or _still(stream, frame)
                     seat.tell(still)
                 continue
-            fps = _rate(stream, watch, point)
-            rung = known.get((watch.rung, point))
-            if rung is None:
-                rung = known[watch.rung, point] = _rung(frame, watch, point)
-            if watch.video and watch.rung.format == "auto" and stream.video:
-                key = ChainKey(
-                    rung._replace(format="h264"), fps or stream.pace.fps, frame.width, frame.height
-                )
-                chained.setdefault(key, []).append(seat)
-            elif watch.next_at <= now and seat.viewer.has_room(watch, now, seat.pipe.free):
-                seat.viewer.reserve(name, frame.number, frame.captured, now)
-                watch.linked = None
-                if fps is not None:
-                    watch.keep_time(fps, now)
-                rungs.setdefault(rung, []).append(seat)
-        for rung, group in rungs.items():
-            self._send(stream, frame, stream.encoder.picture(frame, rung, len(group)), group)
-        for key, group in chained.items():
-            self._link(stream, frame, key, group, now)
+            if aim.chain is None:
+                if watch.next_at > now or not watch.has_room(now, seat.pipe.free):
+                    continue
+                watch.reserve(number, now, aim.fps)
+                watch.shown, watch.linked = content, None
+            group = groups.get(id(aim))
+            if group is None:
+                groups[id(aim)] = aim, [seat]
+            else:
+                group[1].append(seat)
+        chained: dict[ChainKey, list[Seat]] = {}
+        for aim, group_seats in groups.values():
+            if aim.chain is not None:
+                chained.setdefault(aim.chain, []).extend(group_seats)
+            else:
+                self._send(stream, frame, aim.rung, group_seats)
+        for key, group_seats in chained.items():
+            self._link(stream, frame, key, group_seats, now)
 
     def refine(self, stream: Stream, seats: Iterable[Seat], now: float) -> None:
         """Where nothing moves any more: the picture on show once more, as good as it can be."""
@@ -96,10 +120,11 @@ class Delivery:
             seen = watch.shown >= frame.content and not watch.in_flight and watch.shown_quality < best
             if wants and seen and seat.pipe.free:
                 watch.shown_quality = best  # Also where it fails: it is tried once.
-                seat.viewer.reserve(stream.name, frame.number, frame.captured, now)
+                watch.reserve(frame.number, now)
+                watch.shown = frame.content
                 rungs.setdefault(watch.rung._replace(quality=best), []).append(seat)
         for rung, group in rungs.items():
-            self._send(stream, frame, stream.encoder.picture(frame, rung, len(group)), group)
+            self._send(stream, frame, rung, group)
 
     def forget(self, name: str) -> None:
         """A stream has ended or begun anew: its encoders are let go of."""
@@ -128,22 +153,28 @@ class Delivery:
         if not chain.due(now):
             return
         name = stream.name
-        able = [s for s in seats if s.viewer.has_room(s.viewer.watches[name], now, s.pipe.free)]
+        able = [s for s in seats if s.viewer.watches[name].has_room(now, s.pipe.free)]
         linked = [seat for seat in able if seat.viewer.watches[name].linked == chain.here]
         begins = len(linked) < len(able) and chain.may_begin_anew(now)
         takers = able if begins else linked
         if not takers:
             return
         chain.go_on(now, begins)
+        here = chain.here
         for seat in takers:
-            seat.viewer.reserve(name, frame.number, frame.captured, now)
-            seat.viewer.watches[name].linked = chain.here
+            watch = seat.viewer.watches[name]
+            watch.reserve(frame.number, now)
+            watch.shown, watch.linked = frame.content, here
         future = stream.encoder.next_of(line.track, frame, key.rung, begins, len(takers))
-        self._send(stream, frame, future, takers)
+        self._post_when_made(stream, frame, future, takers)
 
-    def _send(self, stream: Stream, frame: Frame, future: Future[Picture], seats: list[Seat]) -> None:
-        for seat in seats:
-            seat.viewer.watches[stream.name].shown = frame.content
+    def _send(self, stream: Stream, frame: Frame, rung: Rung, seats: list[Seat]) -> None:
+        future = stream.encoder.picture(frame, rung, len(seats))
+        self._post_when_made(stream, frame, future, seats)
+
+    def _post_when_made(
+        self, stream: Stream, frame: Frame, future: Future[Picture], seats: list[Seat]
+    ) -> None:
         if future.done():
             self._post(stream, frame, future, seats)
         else:
@@ -160,31 +191,35 @@ class Delivery:
         now = time.monotonic()
         picture = future.result().of(frame)
         parcel = Parcel(picture, now)
-        size = len(picture.data)
+        name, number, size = stream.name, frame.number, len(picture.data)
+        quality = picture.quality or 100  # Without loss there is none better.
+        sent, settled = 0, []
         for seat in seats:
-            if not seat.viewer.due_to_be_sent(stream.name, frame.number):
+            watch = seat.viewer.watches.get(name)
+            if watch is None or not watch.post(number, size, now):
                 continue
-            watch = seat.viewer.watches[stream.name]
-            watch.shown_quality = (
-                max(watch.shown_quality, 100) if picture.quality is None else picture.quality
-            )
+            watch.shown_quality = quality
             seat.pipe.post(parcel)
-            seat.viewer.sent(stream.name, frame.number, size, now)
-            stream.shown(picture, now)
-            self._say_rung(stream, seat, watch, picture)
+            sent += 1
+            if watch.said != (watch.aim, picture.format):
+                self._say_rung(stream, seat, watch, picture)
             if not seat.pipe.acknowledges:
-                self._settled(stream, seat)
+                settled.append(seat)
+        if sent:
+            stream.shown(picture, now, sent)
+        if settled:
+            self._settled(stream, settled)
 
     def _failed(self, stream: Stream, frame: Frame, future: Future[Picture], seats: list[Seat]) -> None:
         for seat in seats:
             watch = seat.viewer.watches.get(stream.name)
             if watch is not None:
-                seat.viewer.give_back(stream.name, frame.number)
+                watch.give_back(frame.number)
                 watch.linked, watch.shown = None, 0
         if future.cancelled():
             return
         if any(line.track.failed for line in self._lines.get(stream.name, {}).values()):
-            stream.video = False
+            stream.give_up_video()
             self.forget(stream.name)
             stream.say(
                 f"H.264 cannot be made here ({future.exception()}); JPEG is sent instead", lasting=True
@@ -194,50 +229,46 @@ class Delivery:
 
     def _say_rung(self, stream: Stream, seat: Seat, watch: Watch, picture: Picture) -> None:
         """Tell a viewer its place on the ladder, when that is another than before."""
-        ladder = watch.ladder if watch.quality is None else None
-        if ladder is not None and picture.quality is not None and picture.quality > ladder.points[0].quality:
+        aim: Any = watch.aim
+        if aim is None or (picture.quality or 0) > aim.point.quality:
             return  # The one picture of what stands still: no place on the ladder.
-        point = place(stream, watch)
-        fps = _rate(stream, watch, point) or stream.pace.fps
-        why = ladder.why if ladder is not None else None
-        said = (picture.format, picture.quality, round(fps, 2), point.size, why, watch.quality is None)
-        if said == watch.said:
-            return
-        watch.said = said
+        watch.said = aim, picture.format
         message = {
             "type": "rung",
             "stream": stream.name,
             "quality": picture.quality,
-            "fps": round(fps, 2),
-            "size": point.size,
-            "auto": watch.quality is None,
-            "why": why,
+            "fps": round(aim.fps or stream.pace.fps, 2),
+            "size": aim.point.size,
+            "auto": aim.auto,
+            "why": aim.why,
             "codec": picture.format,
             "window": watch.window or watch.credit.size,
         }
         seat.tell(compact(message))
 
-
-def place(stream: Stream, watch: Watch) -> Point:
-    """Where on the ladder a viewer stands, or what it fixed by hand."""
-    if watch.quality is not None:
-        return Point(watch.quality, 1.0, 1.0)
-    return watch.climb(stream.points, stream.target).point
-
-
-def _rate(stream: Stream, watch: Watch, point: Point) -> float | None:
-    """Pictures a second that a viewer is to have at most; None = all there are."""
-    fps = None if point.rate == 1 else stream.pace.fps * point.rate
-    if watch.fps is None or fps is None:
-        return watch.fps or fps
-    return min(watch.fps, fps)
-
-
-def _rung(frame: Frame, watch: Watch, point: Point) -> Rung:
-    width = watch.rung.max_width
-    if point.size != 1:
-        width = min(width or frame.width, max(16, round(frame.width * point.size)))
-    return watch.rung._replace(quality=point.quality, max_width=width)
+    def _aim(self, stream: Stream, frame: Frame, watch: Watch) -> Aim:
+        """What a viewer is to be sent."""
+        fixed, why = watch.quality, None
+        if fixed is not None:
+            point = Point(fixed, 1.0, 1.0)
+        else:
+            ladder = watch.climb(stream.points, stream.target)
+            point, why = ladder.point, ladder.why
+        fps = watch.fps
+        if point.rate != 1:
+            fps = min(fps or stream.pace.fps, stream.pace.fps * point.rate)
+        width, height = frame.width, frame.height
+        widest = watch.rung.max_width
+        if point.size != 1:
+            widest = min(widest or width, max(16, round(width * point.size)))
+        rung = watch.rung._replace(quality=point.quality, max_width=widest)
+        chain = None
+        if watch.video and rung.format == "auto" and stream.video:
+            chain = ChainKey(rung._replace(format="h264"), fps or stream.pace.fps, width, height)
+        aim = Aim(rung, fps, chain, point, fixed is None, why, stream.edition, width, height)
+        if len(self._aims) >= MOST_AIMS:
+            self._aims.clear()
+        return self._aims.setdefault(aim, aim)
 
 
 def _still(stream: Stream, frame: Frame) -> str:

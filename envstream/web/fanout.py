@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from envstream.hub import Hub
 from envstream.stream import Stream
-from envstream.viewer import DECIDES_EVERY
+from envstream.viewer import DECIDES_EVERY, Watch
 from envstream.web.delivery import Delivery
 from envstream.web.seat import Seat
 
@@ -89,15 +89,15 @@ class Fanout:
     def serve(self, stream: Stream, seat: Seat) -> None:
         """One seat may have become ready: send it what is new, or have a new frame taken."""
         watch = seat.viewer.watches.get(stream.name)
-        if watch is None:
-            return
-        now = time.monotonic()
+        if watch is not None:
+            self._serve(stream, seat, watch, time.monotonic())
+
+    def _serve(self, stream: Stream, seat: Seat, watch: Watch, now: float) -> None:
         frame = stream.buffer.newest()
         if frame is not None and frame.number > watch.sent:
             self._delivery.give(stream, frame, (seat,), now)
-        ready_at = seat.viewer.ready_at(stream.name)
-        if ready_at is not None:
-            self._ask(stream, now, ready_at)
+        if not stream.asked and watch.room:
+            self._ask(stream, now, watch.next_at)
 
     def acknowledged(self, seat: Seat, name: str, number: int, transfer: float | None = None) -> None:
         """A viewer has painted a frame; `transfer`: seconds that its bytes took to arrive, as it says.
@@ -112,16 +112,31 @@ class Fanout:
             return
         pace = stream.pace
         watch = seat.viewer.acknowledge(name, number, now, pace.fps, transfer, pace.next_at)
-        if watch is not None and watch.ladder is not None and now - watch.decided_at >= DECIDES_EVERY:
+        if watch is None:
+            return
+        if watch.ladder is not None and now - watch.decided_at >= DECIDES_EVERY:
             watch.decided_at = now
             watch.ladder.decide(now)
-        self.serve(stream, seat)
+            watch.aim = None
+        self._serve(stream, seat, watch, now)
 
-    def drained(self, stream: Stream, seat: Seat) -> None:
-        """A connection that does not acknowledge has taken what it was sent, or may have."""
-        watch = seat.viewer.watches.get(stream.name)
-        if watch is not None and watch.in_flight and seat.pipe.free:
-            self.acknowledged(seat, stream.name, watch.sent)
+    def drained(self, stream: Stream, seats: Iterable[Seat]) -> None:
+        """Connections that do not acknowledge have taken what they were sent, or may have."""
+        now, name = time.monotonic(), stream.name
+        frame = stream.buffer.newest()
+        behind, ready_at = [], None
+        for seat in seats:
+            watch = seat.viewer.watches.get(name)
+            if watch is None or not watch.in_flight or not seat.pipe.free:
+                continue
+            watch.landed(watch.sent)
+            if frame is not None and frame.number > watch.sent:
+                behind.append(seat)
+            ready_at = watch.next_at if ready_at is None else min(ready_at, watch.next_at)
+        if frame is not None and behind:
+            self._delivery.give(stream, frame, behind, now)
+        if ready_at is not None:
+            self._ask(stream, now, ready_at)
 
     def _from_thread(self, call: Callable[[], None]) -> None:
         try:

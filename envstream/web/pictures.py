@@ -116,7 +116,7 @@ class Pictures:
     def _drained(self, name: str, seat: Seat) -> None:
         stream = self._hub.streams.get(name)
         if stream is not None:
-            self._fanout.drained(stream, seat)
+            self._fanout.drained(stream, (seat,))
 
     async def screenshot(self, query: Query, receive: Receive, send: Send) -> None:
         """The newest picture, taken for this request where the training lets it."""
@@ -131,7 +131,7 @@ class Pictures:
             await self._none(send, "no such picture has come from the training yet")
             return
         now = time.monotonic()
-        stream.shown(picture, now)
+        stream.shown(picture, now, 1)
         await answer(send, 200, picture.data, [NO_STORE, *stamps(picture, now)], picture.mime.encode())
 
     async def _fresh(
