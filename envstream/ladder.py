@@ -8,10 +8,7 @@ from itertools import pairwise
 from statistics import fmean, median
 from typing import NamedTuple
 
-from envstream.config import StreamConfig
-
-RATES = (1.0, 2 / 3, 1 / 2, 1 / 3)
-SIZES = (3 / 4, 1 / 2)
+from envstream.points import RATES, Point
 
 MEMORY = 2.0  # Seconds that are looked back.
 PROOF, STRAINED = 0.25, 0.15  # Seconds, and share of the time, that frames wait where a link is too slow.
@@ -24,28 +21,6 @@ PROMISE = 1.5  # How many times what is needed a viewer's hint has to promise.
 FEW = 4  # Frames from which on their size is known.
 TYPICAL = 0.35  # See `_coarseness`: of rendered scenes. Flat pictures have 0.1, photographs 0.7.
 QUEUE, PATIENCE, EASE = 2.0, 2.0, 30.0  # Pictures that may wait in a page; seconds with more, and without.
-
-
-class Point(NamedTuple):
-    """A place on the ladder: JPEG quality, share of the stream's frame rate, share of width and height."""
-
-    quality: int
-    rate: float
-    size: float
-
-
-def points_of(config: StreamConfig) -> tuple[Point, ...]:
-    """The places of a stream's ladder, best first: quality sinks first, then the rate, then the size."""
-    lowest, highest = config.videoStreamMinQuality, config.videoStreamMaxQuality
-    top = max(lowest, min(highest, config.preset.compression))
-    if not config.videoStreamAdaptive:
-        return (Point(top, 1.0, 1.0),)
-    between = [level for level in config.videoStreamQualityLevels if lowest < level < top]
-    return (
-        *(Point(quality, 1.0, 1.0) for quality in dict.fromkeys([top, *between, lowest])),
-        *(Point(lowest, rate, 1.0) for rate in RATES[1:]),
-        *(Point(lowest, RATES[-1], size) for size in SIZES),
-    )
 
 
 class Ladder:
@@ -77,8 +52,8 @@ class Ladder:
         self._settled_at: float | None = None
         self._acks: deque[_Ack] = deque()
         self._turns: deque[_Turn] = deque()
-        self._acked_at = -math.inf
         self._noted = False  # The turn of the frame that is taken next.
+        self._acked_at = self._waited_at = -math.inf
         # How far it may climb.
         self._capacity = math.inf  # Bits a second that the link carries; infinite = it was never too slow.
         self._hold = HOLD
@@ -99,8 +74,9 @@ class Ladder:
 
     def taken(self, now: float) -> None:
         """A frame was reserved for this viewer."""
-        if not self._noted:
-            self.held_up(now, 0.0)
+        if not self._noted and self._settled_at is not None:
+            self._turns.append(_Turn(now, 0.0, False))
+            _forget(self._turns, now)
         self._noted = False
 
     def held_up(self, now: float, waited: float, excused: bool = False) -> None:
@@ -111,7 +87,7 @@ class Ladder:
                 Frames are made on demand, so that nobody sees how many were not made for lack of credit.
             excused: that was the window's doing; see `Window.held_up`.
         """
-        self._noted = True
+        self._noted, self._waited_at = True, now
         if self._settled_at is not None:
             self._turns.append(_Turn(now, waited, excused and waited < LONG))
             _forget(self._turns, now)
@@ -136,25 +112,30 @@ class Ladder:
             return
         # One that went alone does not say how fast they can follow each other.
         busy = now - before if sent < before else None
-        believable = transfer is not None and 0 <= transfer <= 60
-        self._acks.append(_Ack(now, size, frames, busy, transfer if believable else None))
+        hint = transfer if transfer is not None and 0 <= transfer <= 60 else None
+        self._acks.append(_Ack(now, size, frames, busy, hint))
         _forget(self._acks, now)
 
-    def reported(self, now: float, queue: float) -> None:
-        """A page says how many pictures of this stream wait in it to be painted. Holds at once."""
+    def reported(self, now: float, queue: float) -> bool:
+        """A page says how many pictures wait in it to be painted; whether that changes the point, at once."""
         if len(self.points) == 1 or not 0 <= queue < math.inf:
-            return
+            return False
         if (queue > QUEUE) != self._queued:
             self._queued, self._queued_at = not self._queued, now
         lasted = now - self._queued_at
         change = int(lasted >= PATIENCE) if self._queued else -int(lasted >= EASE)
         step = max(0, min(self._step + change, len(RATES) - 1))
-        if step != self._step:
+        changed = step != self._step
+        if changed:
             self._step, self._queued_at = step, now
             self._begin(now)
+        return changed
 
     def decide(self, now: float) -> bool:
         """Go to another point where that fits better; whether it did."""
+        quiet = not self.index and self.target is None and self._left is None
+        if quiet and now - self._waited_at > MEMORY:
+            return False  # Nothing waited, and there is nothing better: so it is with nearly everybody.
         before, need = self.index, self._need()
         if need is None:
             return False
@@ -270,8 +251,8 @@ class Ladder:
             self._exponent += 0.7 * (min(0.9, max(0.02, seen)) - self._exponent)
 
     def _at(self, index: int) -> Point:
-        point = self.points[index]
-        return point._replace(rate=min(point.rate, RATES[self._step]))
+        point, most = self.points[index], RATES[self._step]
+        return point if point.rate <= most else point._replace(rate=most)
 
 
 class _Ack(NamedTuple):

@@ -16,9 +16,9 @@ from envstream.cache import Cache
 from envstream.config import StreamConfig
 from envstream.encoder import Encoder, Picture
 from envstream.frame import Frame
-from envstream.ladder import points_of
 from envstream.pace import Budget, Pace, Rate
 from envstream.performance import performance
+from envstream.points import points_of
 
 STALLED_AFTER = 1.0  # Seconds a picture may be waited for before the page says that the learner is busy.
 

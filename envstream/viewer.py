@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from envstream.encoder import Rung
 from envstream.errors import MessageError
-from envstream.ladder import Ladder, Point
+from envstream.ladder import Ladder
+from envstream.pace import Pace
+from envstream.points import Point
 from envstream.window import Floor, Window
 
 DECIDES_EVERY = 0.25  # Seconds between two looks at whether another point of the ladder fits better.
@@ -107,7 +109,7 @@ class Watch:
         self.in_flight.pop(number, None)
 
     def landed(self, number: int) -> tuple[int, int, float]:
-        """Frame `number` and those before arrived: how many, their bytes, when the last was sent; 0 = not yet."""
+        """Frame `number` and those before arrived: how many, their bytes, when it was sent; 0 = not yet."""
         count, size, sent_at = 0, 0, 0.0
         while self.in_flight:
             oldest = next(iter(self.in_flight))
@@ -170,16 +172,14 @@ class Viewer:
         stream: str,
         number: int,
         now: float,
-        fps: float,
+        pace: Pace | None,
         transfer: float | None = None,
-        could_at: float = NEVER,
     ) -> Watch | None:
         """The frame was painted; so were, or were skipped by the viewer, all before it.
 
         Args:
-            fps: pictures a second that it could have at most.
+            pace: when the stream has pictures; None = it is gone.
             transfer: seconds that its bytes took to arrive, as the viewer says.
-            could_at: when the next frame could have been had, had there been credit.
 
         Returns:
             The watch, where this was news about what is watched now.
@@ -200,14 +200,14 @@ class Viewer:
         ladder = watch.ladder
         full = ladder is not None and not watch.room
         count, size, sent_at = watch.landed(number)
-        if not sent_at:
+        if not sent_at or pace is None:
             return None
         took = now - sent_at
-        watch.credit.acknowledged(now, took, fps)
+        watch.credit.acknowledged(now, took, pace.fps)
         if ladder is not None:
             ladder.acknowledged(now, size, took, transfer, count)
             if full and watch.room:
-                due = max(watch.taken_at + 1 / (fps * ladder.point.rate), could_at)
+                due = max(watch.taken_at + 1 / (pace.fps * ladder.point.rate), pace.next_at)
                 waited = now - min(due, watch.refused_at)
                 if waited > 0:
                     ladder.held_up(now, waited, watch.credit.held_up() and watch.window is None)

@@ -22,24 +22,22 @@ class Floor:
     def __init__(self) -> None:
         self.lowest = math.inf  # Seconds.
         self.looked_at = -math.inf
-        self._since: float | None = None  # Looking: a frame that was sent from then on went alone.
-
-    @property
-    def looking(self) -> bool:
-        return self._since is not None
+        self.looking = False
+        self._since = math.inf  # A frame that was sent from then on went alone.
 
     def look(self, now: float) -> None:
         """Round trips are long: have a look whether that is the way, or a queue."""
-        if self._since is None and now - self.looked_at >= LOOK_EVERY:
-            self._since = now
+        if not self.looking and now - self.looked_at >= LOOK_EVERY:
+            self.looking, self._since = True, now
 
     def saw(self, now: float, took: float) -> None:
         """A frame was acknowledged, `took` seconds after it was sent."""
         if self.lowest == math.inf:
             self.looked_at = now - took  # The first one went alone.
-        self.lowest = min(self.lowest, took)
-        if self._since is not None and now - took >= self._since:
-            self.lowest, self.looked_at, self._since = took, now, None
+        if took < self.lowest:
+            self.lowest = took
+        if self.looking and now - took >= self._since:
+            self.lowest, self.looked_at, self.looking = took, now, False
 
 
 class Window:
@@ -88,20 +86,23 @@ class Window:
             took: seconds since the newest of them was sent.
             fps: frames a second that the viewer is to have.
         """
-        took = max(took, 1e-6)
-        self._excused |= self.floor.looking
-        self.floor.saw(now, took)
-        if self._from < self.floor.looked_at:
-            self._begin(self.floor.looked_at)
-        if self.floor.looking or now - took < self._from:
+        floor, took = self.floor, max(took, 1e-6)
+        sent = now - took
+        if floor.looking:
+            self._excused = True
+        floor.saw(now, took)
+        if self._from < floor.looked_at:
+            self._begin(floor.looked_at)
+        if floor.looking or sent < self._from:
             return
         if self._until is None:
             self._until = now  # The first frame after a change does not see the new window full.
             return
-        self._least = min(self._least, took)
+        if took < self._least:
+            self._least = took
         self._count += 1
-        waiting = self._size * (1 - self.floor.lowest / self._least)
-        if now - took >= self._until or (self._count >= 3 and waiting > CROWDED):
+        waiting = self._size * (1 - floor.lowest / self._least)
+        if sent >= self._until or (self._count >= 3 and waiting > CROWDED):
             self._judge(now, fps, waiting, took < GROWING * self._least)
 
     def _judge(self, now: float, fps: float, waiting: float, steady: bool) -> None:
@@ -119,8 +120,9 @@ class Window:
                     self._size -= max(1, int(waiting - ROOM))
         enough = math.ceil(min(LARGEST, self.floor.lowest * fps)) + 1
         self._size = max(SMALLEST, min(self._size, enough, LARGEST))
-        self._begin(self._from, now)
-        if self._size != before:
+        if self._size == before:
+            self._begin(self._from, now)
+        else:
             self._begin(now)
 
     def _begin(self, start: float, until: float | None = None) -> None:

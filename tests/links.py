@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-from envstream.ladder import Ladder, Point
+from envstream.ladder import Ladder
+from envstream.points import Point
 from envstream.window import Floor, Window
 
 Trace = list[tuple[float, float]]  # From when on, and what then holds.

@@ -24,7 +24,7 @@ FLOORS = [
     {"_version", "errors", "wire", "pyboy_game.opcodes"},
     {"checks", "pyboy_game.tiles", "pyboy_game.assembler"},
     {"config", "pyboy_game.build", "pyboy_game.catch"},
-    {"frame", "pyboy_game.__main__", "envs.cartridge"},
+    {"frame", "points", "pyboy_game.__main__", "envs.cartridge"},
     {"codec"},
     {"buffer", "pace", "performance", "cache", "ladder", "window", "video"},
     {"track"},

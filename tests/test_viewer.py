@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from envstream.encoder import Rung
 from envstream.errors import MessageError
+from envstream.pace import Budget, Pace
 from envstream.viewer import Viewer, Watch
+
+PACE = Pace(30.0, Budget(1.0))
 
 
 def watching(window: int = 2) -> Viewer:
@@ -33,7 +36,7 @@ def ready(viewer: Viewer, number: int) -> bool:
 
 
 def acknowledge(viewer: Viewer, number: int, now: float = 1.0) -> None:
-    viewer.acknowledge("env", number, now, 30.0)
+    viewer.acknowledge("env", number, now, PACE)
 
 
 # --- the window ----------------------------------------------------------------------------------------

@@ -17,7 +17,16 @@ from envstream.errors import MessageError
 from envstream.frame import Frame
 from envstream.hub import Hub
 from envstream.stream import Place
-from envstream.web.messages import LONGEST_MESSAGE, Board, is_number, read_message, status_text, text, whole
+from envstream.web.messages import (
+    LONGEST_MESSAGE,
+    Board,
+    is_number,
+    read_message,
+    short_ack,
+    status_text,
+    text,
+    whole,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(max_size=5),
@@ -187,3 +196,44 @@ def test_a_single_env_that_steps_is_news_though_nobody_watches(hub: Hub) -> None
     board.news()
     stream.note_steps(1.0, 100)
     assert news(board) == (False, ["env"])
+
+
+# --- acknowledgements, the short way -------------------------------------------------------------------
+
+
+@given(st.text(max_size=220), st.integers(0, 2**65), st.none() | st.floats() | st.integers())
+def test_the_short_way_reads_an_acknowledgement_as_the_long_one_does_or_not_at_all(
+    stream: str, number: int, transfer: float | None
+) -> None:
+    message = {"type": "ack", "stream": stream, "frameNumber": number}
+    if transfer is not None:
+        message["transferMs"] = transfer
+    said = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
+    found = short_ack(said)
+    if found is not None:
+        assert found == (stream, number, None if transfer is None else transfer / 1000)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"type":"ack","stream":"a","frameNumber":-1}',
+        '{"type":"ack","stream":"a","frameNumber":1.5}',
+        '{"type":"ack","stream":"a","frameNumber":1,"transferMs":-3}',
+        '{"type":"ack","stream":"a","frameNumber":1,"transferMs":1e9}',
+        '{"type":"ack","stream":"\\u0061","frameNumber":1}',
+        '{"type":"ack","stream":"a","frameNumber":1}\n',
+        '{"type":"ping","t":1}',
+        "",
+    ],
+)
+def test_what_does_not_look_just_so_goes_the_long_way(said: str) -> None:
+    assert short_ack(said) is None
+
+
+def test_what_pages_write_goes_the_short_way() -> None:
+    assert short_ack('{"type":"ack","stream":"CartPole-v1/env 3","frameNumber":7,"transferMs":0.25}') == (
+        "CartPole-v1/env 3",
+        7,
+        0.00025,
+    )

@@ -7,7 +7,8 @@ import math
 import pytest
 
 from envstream.config import StreamConfig
-from envstream.ladder import Ladder, points_of
+from envstream.ladder import Ladder
+from envstream.points import points_of
 from envstream.window import LARGEST, SMALLEST, Floor, Window
 from links import MEGA, Content, Link, Viewer, run, sharing, watch
 

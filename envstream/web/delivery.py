@@ -12,7 +12,7 @@ from envstream.chain import Chain, ChainKey
 from envstream.encoder import Picture, Rung
 from envstream.frame import Frame
 from envstream.hub import Hub
-from envstream.ladder import Point
+from envstream.points import Point
 from envstream.stream import Stream
 from envstream.track import Track
 from envstream.viewer import Watch

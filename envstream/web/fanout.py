@@ -107,17 +107,14 @@ class Fanout:
         """
         now = time.monotonic()
         stream = self._hub.streams.get(name)
-        if stream is None:
-            seat.viewer.acknowledge(name, number, now, 1.0)
-            return
-        pace = stream.pace
-        watch = seat.viewer.acknowledge(name, number, now, pace.fps, transfer, pace.next_at)
-        if watch is None:
+        watch = seat.viewer.acknowledge(name, number, now, stream.pace if stream else None, transfer)
+        if watch is None or stream is None:
             return
         if watch.ladder is not None and now - watch.decided_at >= DECIDES_EVERY:
             watch.decided_at = now
-            watch.ladder.decide(now)
-            watch.aim = None
+            why = watch.ladder.why
+            if watch.ladder.decide(now) or watch.ladder.why != why:
+                watch.aim = None
         self._serve(stream, seat, watch, now)
 
     def drained(self, stream: Stream, seats: Iterable[Seat]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
@@ -35,6 +36,25 @@ def read_message(event: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         raise MessageError('a message is a JSON object with a "type"')
     return message
+
+
+Ack = tuple[str, int, float | None]  # Stream, frame, and seconds that its bytes took.
+_ACK = re.compile(
+    rf'\{{"type":"ack","stream":"([^"\\\x00-\x1f]{{0,{_LONGEST_NAME}}})","frameNumber":(\d{{1,18}})'
+    r'(?:,"transferMs":(\d{1,9}(?:\.\d{1,9})?))?\}'
+)
+
+
+def short_ack(data: str) -> Ack | None:
+    """Stream, frame and seconds of transfer from an acknowledgement as pages write it; None for all else.
+
+    It is the one message that comes thirty times a second. What does not look just so is read as any other.
+    """
+    found = _ACK.fullmatch(data)
+    if found is None:
+        return None
+    stream, number, transfer = found.groups()
+    return stream, int(number), None if transfer is None else float(transfer) / 1000
 
 
 def text(message: Mapping[str, Any], key: str) -> str:

@@ -15,7 +15,7 @@ from envstream.errors import MessageError
 from envstream.hub import Hub
 from envstream.viewer import Viewer, Watch
 from envstream.web.fanout import Fanout
-from envstream.web.messages import is_number, read_message, status_text, text, whole
+from envstream.web.messages import Ack, is_number, read_message, short_ack, status_text, text, whole
 from envstream.web.pipes import SocketPipe
 from envstream.web.protocols import SocketProtocol
 from envstream.web.seat import Seat
@@ -115,11 +115,14 @@ class ViewerSocket:
                 self._fanout.serve(stream, self._seat)
 
     def _hear(self, text: str) -> None:
-        self._take({"text": text})
+        self._take({"text": text}, short_ack(text))
 
-    def _take(self, event: dict[str, Any]) -> None:
+    def _take(self, event: dict[str, Any], ack: Ack | None = None) -> None:
         try:
-            self._handle(read_message(event))
+            if ack is not None:
+                self._fanout.acknowledged(self._seat, *ack)
+            else:
+                self._handle(read_message(event))
         except MessageError as error:
             self._protocol.hang_up(_POLICY, _short(str(error)))
         except Exception:
@@ -148,8 +151,8 @@ class ViewerSocket:
         if is_number(queue):
             now = time.monotonic()
             for watch in self._seat.viewer.watches.values():
-                if watch.ladder is not None:
-                    watch.ladder.reported(now, queue)
+                if watch.ladder is not None and watch.ladder.reported(now, queue):
+                    watch.aim = None
 
     def _watch(self, message: dict[str, Any]) -> None:
         wanted = message.get("streams")
