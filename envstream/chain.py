@@ -17,6 +17,7 @@ class ChainKey(NamedTuple):
     fps: float
     width: int
     height: int
+    full_colour: bool
 
 
 @dataclass

@@ -27,9 +27,12 @@ class Track:
         pool: where it encodes; of its pictures one at a time.
         fps: pictures a second that it is made for.
         quality: 1 to 100, as of a JPEG that looks the same.
+        full_colour: see `VideoEncoder`.
     """
 
-    def __init__(self, number: int, pool: ThreadPoolExecutor, fps: float, quality: int) -> None:
+    def __init__(
+        self, number: int, pool: ThreadPoolExecutor, fps: float, quality: int, full_colour: bool = False
+    ) -> None:
         self.number = number
         self.codec = ""
         self.failed = False
@@ -37,6 +40,7 @@ class Track:
         self._pool = pool
         self._fps = fps
         self._quality = quality
+        self._full_colour = full_colour
         self._video: VideoEncoder | None = None
         # Protects the queue, and whether somebody is at work on it.
         self._lock = threading.Lock()
@@ -67,7 +71,8 @@ class Track:
         if self._video is None:
             height, width = pixels.shape[:2]
             self.size = width, height
-            self._video = VideoEncoder(width, height, self._fps, self._quality, flat=codec.is_flat(pixels))
+            kind = {"flat": codec.is_flat(pixels), "full_colour": self._full_colour}
+            self._video = VideoEncoder(width, height, self._fps, self._quality, **kind)
         data = self._video.encode(pixels, key)
         self.codec = self._video.codec
         self._bytes.append(len(data))

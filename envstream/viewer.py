@@ -26,7 +26,7 @@ class Watch:
         rung: format and greatest width that are wanted; what it leaves open is the ladder's to fill in.
         fps: pictures a second at most; None = as many as there are.
         quality: fixed by hand, as a JPEG quality; None = what the ladder says.
-        video: whether H.264 can be decoded there.
+        video: whether H.264 can be decoded there, `full_colour` whether that with 4:4:4 can.
         window: how many frames may be on their way; a number fixes that.
         sent: number of the newest frame that was reserved for sending, `posted` of the newest that was sent.
         shown: number of the newest content that was reserved, and `shown_quality` in which quality.
@@ -40,6 +40,7 @@ class Watch:
     fps: float | None = None
     quality: int | None = None
     video: bool = False
+    full_colour: bool = False
     window: int | None = None
     sent: int = 0
     posted: int = 0

@@ -119,3 +119,11 @@ def test_a_rival_that_is_not_installed_is_skipped_and_named() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "vidgear" in json.loads(done.stdout)["missing"]
+
+
+def test_bandwidth_holds_video_against_jpeg(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    pytest.importorskip("skimage")
+    report = quick("bandwidth", tmp_path, "--env", "CartPole")
+    (row,) = report["rows"]
+    assert row["h264"] < row["jpeg"] and 0.9 < row["jpeg_ssim"] < 1

@@ -62,7 +62,7 @@ def test_it_is_asked_for_the_big_picture_and_not_for_tiles(open_scripted: Openin
     page = ready(open_scripted(streams=("env", "other")))
     until(lambda: "other" in page.watched(), "the tile to be watched")
     big, tile = page.watched()["env"], page.watched()["other"]
-    assert (big["video"], big["quality"], big["width"]) == (True, None, None)
+    assert (big["video"], big["quality"], big["width"]) == ("full", None, None)
     assert not tile.get("video") and tile["width"] == 320
     page.tab.keyboard.press("g")
     until(lambda: "env" in page.watched() and not page.watched()["env"].get("video"), "tiles only")
@@ -240,14 +240,14 @@ def test_a_decoder_that_the_browser_takes_back_is_replaced(page: Scripted) -> No
     page.picture(chain[0])
     shows(page, 5)
     page.tab.evaluate("counts.fail(new DOMException('idle for long', 'QuotaExceededError'))")
-    until(lambda: asked(page)[-2:] == [False, True], "H.264 to be asked for anew")
+    until(lambda: asked(page)[-2:] == [False, "full"], "H.264 to be asked for anew")
     page.picture(chain[0])
     page.picture(chain[1])
     shows(page, 8)
     assert "cannot be decoded" not in page.text()
 
 
-def asked(page: Scripted) -> list[bool]:
+def asked(page: Scripted) -> list[bool | str]:
     """Whether H.264 was asked for, in each of the messages."""
     return [one["video"] for message in page.all_heard("watch") for one in message["streams"]]
 

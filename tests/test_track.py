@@ -22,8 +22,8 @@ class Encoder:
     made: list[Encoder] = []
     codec = "avc1.640028"
 
-    def __init__(self, width: int, height: int, fps: float, quality: int, *, flat: bool = False) -> None:
-        self.about = (width, height, fps, quality, flat)
+    def __init__(self, width: int, height: int, fps: float, quality: int, **kind: bool) -> None:
+        self.about = (width, height, fps, quality, kind["flat"])
         self.keys: list[bool] = []
         self.closed = False
         Encoder.made.append(self)

@@ -276,10 +276,11 @@ DECODE = """async ({codec, units, width, height}) => {
 
 
 @pytest.mark.browser
-def test_a_browser_paints_each_picture_at_once_and_in_its_colours(browser: Any) -> None:
+@pytest.mark.parametrize("full_colour", [False, True])
+def test_a_browser_paints_each_picture_at_once_and_in_its_colours(browser: Any, full_colour: bool) -> None:
     picture = patches()[:, :-1]  # Of an odd width.
     height, width = picture.shape[:2]
-    encoder = VideoEncoder(width, height, 30.0, 90, flat=True)
+    encoder = VideoEncoder(width, height, 30.0, 90, flat=True, full_colour=full_colour)
     pictures = [picture, picture[:, ::-1], picture]
     units = [base64.b64encode(encoder.encode(one, not at)).decode() for at, one in enumerate(pictures)]
     tab = browser.new_page()

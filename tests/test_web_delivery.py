@@ -222,7 +222,7 @@ class Codec:
     fails = False
     closed = 0
 
-    def __init__(self, *size: object, flat: bool = False) -> None:
+    def __init__(self, *size: object, flat: bool = False, full_colour: bool = False) -> None:
         self.count = 0
 
     def encode(self, pixels: object, key: bool) -> bytes:
@@ -384,3 +384,12 @@ def test_a_rate_that_a_viewer_wants_is_the_rate_of_its_chain(film: World) -> Non
     for number in range(1, 51):
         play(film, number)
     assert abs(len(pictures(seat)) - 10) <= 1
+
+
+def test_pixel_art_has_full_colour_where_that_can_be_decoded(film: World) -> None:
+    seats = [viewer_of(film) for _ in range(3)]
+    for seat in seats[1:]:
+        seat.viewer.watches["env"].full_colour = True
+    play(film, 1)
+    numbers = [pictures(seat)[-1].link["chain"] for seat in seats]
+    assert numbers[0] != numbers[1] == numbers[2]

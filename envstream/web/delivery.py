@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
+from envstream import codec
 from envstream.chain import Chain, ChainKey
 from envstream.encoder import Picture, Rung
 from envstream.frame import Frame
@@ -147,7 +148,7 @@ class Delivery:
         if line is None:
             number = next(self._numbers)
             quality = key.rung.quality or stream.config.preset.compression
-            track = Track(number, self._hub.pool, key.fps, quality)
+            track = Track(number, self._hub.pool, key.fps, quality, key.full_colour)
             line = lines[key] = Line(Chain(number, key.fps, used_at=now), track)
         chain = line.chain
         if not chain.due(now):
@@ -264,7 +265,8 @@ class Delivery:
         rung = watch.rung._replace(quality=point.quality, max_width=widest)
         chain = None
         if watch.video and rung.format == "auto" and stream.video:
-            chain = ChainKey(rung._replace(format="h264"), fps or stream.pace.fps, width, height)
+            full = watch.full_colour and codec.is_pixel_art(frame.pixels)
+            chain = ChainKey(rung._replace(format="h264"), fps or stream.pace.fps, width, height, full)
         aim = Aim(rung, fps, chain, point, fixed is None, why, stream.edition, width, height)
         if len(self._aims) >= MOST_AIMS:
             self._aims.clear()

@@ -187,7 +187,8 @@ class ViewerSocket:
         if most is not None:
             fps = min(fps or most, most)
         # The browser does the enlarging.
-        return Watch(Rung(format, None, width), fps, quality, item.get("video") is True)
+        video = item.get("video")
+        return Watch(Rung(format, None, width), fps, quality, video in (True, "full"), video == "full")
 
 
 def fixed_quality(value: object) -> tuple[int | None, float | None]:

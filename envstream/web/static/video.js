@@ -4,6 +4,7 @@ import { jpegOnly } from './address.js';
 
 const KEY = 'envstream-video'; // "off" for the rest of the session
 const CODECS = ['avc1.42E01F', 'avc1.640028']; // Baseline and high: what servers send lies between.
+const FULL_COLOUR = ['avc1.F4000D', 'avc1.F4001E']; // 4:4:4, for pixel art, which is small.
 const SAID_MS = 15000;
 
 // Storage may be forbidden (private windows, cross-site iframes): then it is tried again on the next page.
@@ -23,11 +24,15 @@ function refuse() {
   }
 }
 
-/** Whether the browser says that it decodes H.264. It says nothing on pages that are not secure. */
-async function supported() {
-  if (!('VideoDecoder' in globalThis)) return false;
-  const asked = CODECS.map((codec) => VideoDecoder.isConfigSupported({ codec, optimizeForLatency: true }));
+async function decodes(codecs) {
+  const asked = codecs.map((codec) => VideoDecoder.isConfigSupported({ codec, optimizeForLatency: true }));
   return (await Promise.all(asked)).every((answer) => answer.supported);
+}
+
+/** What the browser says that it decodes of H.264, as in `watch`. It says nothing on pages that are not secure. */
+async function supported() {
+  if (!('VideoDecoder' in globalThis) || !(await decodes(CODECS))) return false;
+  return (await decodes(FULL_COLOUR)) ? 'full' : true;
 }
 
 export class Video {
@@ -47,9 +52,9 @@ export class Video {
     }, () => {});
   }
 
-  /** Whether to ask for it. */
+  /** What to ask for: false, true, or 'full' where each pixel may have a colour of its own. */
   get wanted() {
-    return this.#able && !this.resting;
+    return this.resting ? false : this.#able;
   }
 
   /** It cannot be decoded after all: said once, and not tried again in this session. */

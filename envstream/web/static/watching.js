@@ -51,7 +51,7 @@ export class Watching {
 
   /** Whether H.264 is asked for. */
   get video() {
-    return this.#streams.some((one) => one.video);
+    return this.#streams.some((one) => Boolean(one.video));
   }
 
   /** A new connection knows of nothing yet. */
