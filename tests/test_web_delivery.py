@@ -192,6 +192,18 @@ def test_a_hundred_viewers_on_three_qualities_cost_three_encodes(world: World) -
     assert all(received(seat) == [1] for seat in seats)
 
 
+def test_who_are_many_are_served_before_who_is_alone_is_compressed_for(world: World) -> None:
+    alone = world.seat(rung=Rung(max_width=3))
+    many = [world.seat() for _ in range(5)]
+    world.frame(1)
+    world.pool.finish()
+    assert world.pool.jobs == []
+    world.loop.advance()
+    assert [received(seat) for seat in (*many, alone)] == [[1]] * 5 + [[]]
+    world.compress()
+    assert received(alone) == [1]
+
+
 # --- connections that do not acknowledge ---------------------------------------------------------------
 
 

@@ -75,9 +75,8 @@ def test_a_frame_goes_to_everybody_who_watches(world: World) -> None:
 def test_a_frame_is_compressed_once_for_all_who_want_the_same(world: World) -> None:
     seats = [world.seat() for _ in range(5)]
     small = [world.seat(rung=Rung(max_width=3)) for _ in range(5)]
-    world.frame(1)
-    assert len(world.pool.jobs) == 2
-    world.compress()
+    world.show(1)
+    assert world.stream.encoder.encodes == 2
     assert [received(seat) for seat in seats + small] == [[1]] * 10
 
 

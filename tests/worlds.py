@@ -124,9 +124,10 @@ class World:
         self.compress()
 
     def compress(self) -> None:
+        self.loop.advance()
         while self.pool.jobs:
             self.pool.finish()
-        self.loop.advance()
+            self.loop.advance()  # What comes of it may be more to compress.
 
     def acknowledge(self, seat: Seat, number: int) -> None:
         self.fanout.acknowledged(seat, "env", number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
@@ -99,14 +99,17 @@ class Delivery:
                 groups[id(aim)] = aim, [seat]
             else:
                 group[1].append(seat)
+        rungs: list[tuple[Rung, list[Seat]]] = []
         chained: dict[ChainKey, list[Seat]] = {}
         for aim, group_seats in groups.values():
             if aim.chain is not None:
                 chained.setdefault(aim.chain, []).extend(group_seats)
             else:
-                self._send(stream, frame, aim.rung, group_seats)
+                rungs.append((aim.rung, group_seats))
         for key, group_seats in chained.items():
             self._link(stream, frame, key, group_seats, now)
+        # The largest first: who is alone on a rung is not waited for.
+        self._send_in_turn(stream, frame, sorted(rungs, key=lambda group: -len(group[1])))
 
     def refine(self, stream: Stream, seats: Iterable[Seat], now: float) -> None:
         """Where nothing moves any more: the picture on show once more, as good as it can be."""
@@ -124,8 +127,7 @@ class Delivery:
                 watch.reserve(frame.number, now)
                 watch.shown = frame.content
                 rungs.setdefault(watch.rung._replace(quality=best), []).append(seat)
-        for rung, group in rungs.items():
-            self._send(stream, frame, rung, group)
+        self._send_in_turn(stream, frame, list(rungs.items()))
 
     def forget(self, name: str) -> None:
         """A stream has ended or begun anew: its encoders are let go of."""
@@ -169,19 +171,32 @@ class Delivery:
         future = stream.encoder.next_of(line.track, frame, key.rung, begins, len(takers))
         self._post_when_made(stream, frame, future, takers)
 
-    def _send(self, stream: Stream, frame: Frame, rung: Rung, seats: list[Seat]) -> None:
-        future = stream.encoder.picture(frame, rung, len(seats))
-        self._post_when_made(stream, frame, future, seats)
+    def _send_in_turn(self, stream: Stream, frame: Frame, groups: Sequence[tuple[Rung, list[Seat]]]) -> None:
+        """Compress and send for one group after the other: meanwhile nothing else is compressed."""
+        if groups:
+            (rung, seats), *others = groups
+            future = stream.encoder.picture(frame, rung, len(seats))
+            self._post_when_made(
+                stream, frame, future, seats, lambda: self._send_in_turn(stream, frame, others)
+            )
 
     def _post_when_made(
-        self, stream: Stream, frame: Frame, future: Future[Picture], seats: list[Seat]
+        self,
+        stream: Stream,
+        frame: Frame,
+        future: Future[Picture],
+        seats: list[Seat],
+        after: Callable[[], None] | None = None,
     ) -> None:
-        if future.done():
+        def post() -> None:
             self._post(stream, frame, future, seats)
+            if after is not None:
+                after()
+
+        if future.done():
+            post()
         else:
-            future.add_done_callback(
-                lambda done: self._on_loop(lambda: self._post(stream, frame, done, seats))
-            )
+            future.add_done_callback(lambda done: self._on_loop(post))
 
     def _post(self, stream: Stream, frame: Frame, future: Future[Picture], seats: list[Seat]) -> None:
         if self._hub.streams.get(stream.name) is not stream:
