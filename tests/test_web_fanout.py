@@ -13,6 +13,7 @@ from envstream.stream import Stream
 from envstream.viewer import Viewer
 from envstream.web import delivery as delivery_module
 from envstream.web import fanout as fanout_module
+from envstream.web.fanout import SOON
 from envstream.web.seat import Seat
 from fakes import Mailbox
 from worlds import Loop, MakeFrame, World, received
@@ -352,3 +353,41 @@ def test_a_stream_that_began_anew_has_its_own_pace(world: World) -> None:
     stream = reopened(world)
     world.loop.advance(1.0)
     assert stream.due[0]
+
+
+# --- a frame that is about to come ---------------------------------------------------------------------
+
+
+def test_who_is_late_waits_for_a_frame_that_is_about_to_come_where_many_watch(world: World) -> None:
+    late, other = world.seat(window=1), world.seat(window=1)
+    world.show(1)
+    world.acknowledge(other, 1)
+    world.show(2)
+    world.loop.advance(world.stream.pace.next_at - world.loop.now - SOON / 2)
+    world.acknowledge(late, 1)
+    assert world.pool.jobs == [] and received(late) == [1]
+    world.loop.advance(SOON)
+    world.show(3)
+    assert received(late) == [3]
+
+
+def test_who_waited_for_a_frame_that_does_not_come_gets_the_one_before_within_a_second(world: World) -> None:
+    late, other = world.seat(window=1), world.seat(window=1)
+    world.show(1)
+    world.acknowledge(other, 1)
+    world.show(2)
+    world.loop.advance(world.stream.pace.next_at - world.loop.now - SOON / 2)
+    world.acknowledge(late, 1)
+    world.fanout.revive()
+    world.compress()
+    assert received(late) == [1, 2]
+
+
+def test_who_is_alone_waits_for_nothing(world: World) -> None:
+    late = world.seat(window=1)
+    world.show(1)
+    world.show(2)
+    world.loop.advance(world.stream.pace.next_at - world.loop.now - SOON / 2)
+    world.acknowledge(late, 1)
+    world.compress()
+    assert received(late) == [1, 2]

@@ -12,6 +12,8 @@ from envstream.viewer import DECIDES_EVERY, Watch
 from envstream.web.delivery import Delivery
 from envstream.web.seat import Seat
 
+SOON = 0.005  # Seconds within which a new frame is worth waiting for.
+
 
 class Fanout:
     """Joins streams and seats. Lives on the event loop: nothing here is called from another thread."""
@@ -94,10 +96,17 @@ class Fanout:
 
     def _serve(self, stream: Stream, seat: Seat, watch: Watch, now: float) -> None:
         frame = stream.buffer.newest()
-        if frame is not None and frame.number > watch.sent:
+        if frame is not None and frame.number > watch.sent and not self._about_to_come(stream, now):
             self._delivery.give(stream, frame, (seat,), now)
         if not stream.asked and watch.room:
             self._ask(stream, now, watch.next_at)
+
+    def _about_to_come(self, stream: Stream, now: float) -> bool:
+        """Whether a newer frame comes at once, for many: to compress an older one for one would delay it."""
+        if len(self._watching.get(stream.name, ())) < 2:
+            return False
+        waiting = stream.waiting(now)
+        return waiting < SOON if waiting is not None else 0 <= stream.pace.next_at - now < SOON
 
     def acknowledged(self, seat: Seat, name: str, number: int, transfer: float | None = None) -> None:
         """A viewer has painted a frame; `transfer`: seconds that its bytes took to arrive, as it says.
@@ -186,6 +195,9 @@ class Fanout:
         for name, seats in list(self._watching.items()):
             stream = self._hub.streams.get(name)
             if stream is not None:
+                frame = stream.buffer.newest()
+                if frame is not None:  # For who waited for one that did not come.
+                    self._delivery.give(stream, frame, seats, now)
                 self._ask_for_anyone(stream, now)
                 self._delivery.refine(stream, seats, now)
         self._delivery.tidy(now)
