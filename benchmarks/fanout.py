@@ -1,7 +1,7 @@
 """How many viewers one server core carries, and what becomes of the trainer and of the others meanwhile.
 
 640×480 pictures of 20 KB as JPEG, 30 a second; all viewers live in one light process (`crowd.py`) that has a
-core of its own and says how much of it it took. Four parts (`--part` picks some):
+core of its own and says how much of it it took. Three parts (`--part` picks some):
   viewers  30, 100, 300, 600, 1000, 1500 of them on `/ws` (every picture acknowledged) and on `/stream`
            (MJPEG), until the server holds them no longer: the slowest viewer at 29 fps or more, p99 of the
            pictures' ages at most 50 ms. The server's process is pinned to one core; the crowd has another,
@@ -11,10 +11,6 @@ core of its own and says how much of it it took. Four parts (`--part` picks some
            one; mjpeg-streamer does not say when it captured it, so that it has no age and is judged by the
            rate alone, repeated pictures included.
            Bar: 1000 viewers on either address.
-  training A trainer at full speed, against a bare loop on the same core in the same round. By the clock: a
-           core of its own, with as many viewers as the core beside it carries together with the server
-           (`--beside`; given a third core, 1000). By its own CPU seconds: 1000 viewers, whose crowd shares
-           the trainer's core where there are only two, so that the clock says nothing. Bar: 97 % of bare.
   rungs    100 viewers of three qualities. Bar: at most 3 encodes a frame, and 97 % of the pictures sent
            without one.
   trouble  100 viewers, and then six bad ones as well, on `/ws` and on `/stream` one each that stops reading,
@@ -59,7 +55,6 @@ from common import (
 )
 
 FULL_FPS, AGE_BAR_MS, VIEWERS_BAR = 29.0, 50.0, 1000
-TRAINING_BAR = 0.97
 ENCODES_BAR, SENT_WITHOUT_BAR = 3.0, 0.97
 TROUBLE_BAR = 1.10
 GATHER_SECONDS = 60.0  # For every viewer to have its first pictures.
@@ -307,85 +302,6 @@ def viewers_bar(contender: Contender, rows: list[Row]) -> Bar:
     return Bar(promise, value, bool(judged["holds"]) and judged["viewers"] >= VIEWERS_BAR)
 
 
-# training
-
-
-class Beside(NamedTuple):
-    """One way to have viewers beside a trainer at full speed."""
-
-    name: str
-    viewers: int
-    trainer: int
-    server: int
-    crowd: int
-    by_clock: bool
-
-    def speed(self, trained: Row) -> float:
-        """Steps a second, of the clock or of the trainer's own CPU."""
-        return float(trained["steps_per_second"] / (1.0 if self.by_clock else trained["cpu"]))
-
-
-def ways_beside(args: argparse.Namespace) -> list[Beside]:
-    """By the clock, the trainer's core is its own; by its CPU, everybody can be there."""
-    cores, many = Cores.here(), 20 if args.quick else VIEWERS_BAR
-    if cores.trainer != cores.crowd:
-        return [Beside("by the clock", many, cores.trainer, cores.server, cores.crowd, True)]
-    few = min(many, args.beside)
-    return [
-        Beside("by the clock", few, cores.trainer, cores.server, cores.server, True),
-        Beside("by its CPU seconds", many, cores.trainer, cores.server, cores.crowd, False),
-    ]
-
-
-def train(args: argparse.Namespace, way: Beside, contender: Contender) -> Row:
-    """One turn of a trainer at full speed, with its viewers if it has any."""
-    with contextlib.ExitStack() as stack:
-        stage = stack.enter_context(staged(contender, "slides", way.trainer, way.server))
-        viewers = None
-        if contender.kind != BARE.kind:
-            more = ("--watch", json.dumps(WATCH))
-            viewers = stack.enter_context(crowd(stage, way.crowd, way.viewers, *more))
-        start = time.monotonic() + args.warmup
-        stage.trainer.say(**{"from": start, "until": start + args.seconds})
-        cores = {way.trainer, way.server, way.crowd}
-        row = measure(stage, viewers, args.seconds, args.warmup, sorted(cores))
-        row["trained"] = stage.trainer.hear(60)
-        row["speed"] = way.speed(row["trained"])
-        return row
-
-
-def training(args: argparse.Namespace) -> tuple[list[Row], list[Bar]]:
-    rows, bars = [], []
-    contenders = [BARE] + [Contender(c.name, c.kind, SETTINGS, path=c.path) for c in (SOCKET, MJPEG)]
-    for way in ways_beside(args):
-        found: dict[str, list[Row]] = {contender.name: [] for contender in contenders}
-        for number, order in turns(contenders, args.rounds):
-            for contender in order:
-                note(f"round {number + 1} of {args.rounds}: {contender.name}, full speed, {way.name}")
-                found[contender.name].append(train(args, way, contender))
-        for contender in contenders:
-            rounds = found[contender.name]
-            pairs = zip(rounds, found[BARE.name], strict=True)
-            share = Spread.of(row["speed"] / bare["speed"] for row, bare in pairs)
-            watched = contender is not BARE
-            row: Row = {"part": "training", "contender": contender.name, "way": way.name, "rounds": rounds}
-            row |= {"viewers": way.viewers if watched else 0, "share": share}
-            row |= {"share_text": share.text(factor=100), "p99": middle(rounds, "seen", "age_ms", "p99")}
-            row |= {key: middle(rounds, "seen", key) for key in ("fps", "fps_min", "cpu")}
-            row |= {key: middle(rounds, key) for key in ("server_cpu", "trainer_cpu", "others")}
-            row["speed"] = middle(rounds, "speed", digits=0)
-            rows.append(row)
-            if watched:
-                promise = f"{contender.name}: the trainer keeps {100 * TRAINING_BAR:g} % of bare, {way.name}"
-                text = f"{row['share_text']} % beside {way.viewers} viewers at {row['fps']} fps"
-                bars.append(Bar(promise, text, share.median >= TRAINING_BAR))
-    heads = {"contender": "trainer", "way": "steps a second", "viewers": "N", "speed": "steps/s"}
-    more = {"share_text": "of bare, %", "fps": "fps", "fps_min": "slowest", "p99": "p99, ms"}
-    cpu = {"trainer_cpu": "trainer's CPU", "server_cpu": "server's", "cpu": "crowd's", "others": "others"}
-    table("Training at full speed", rows, {**heads, **more, **cpu})
-    return rows, bars
-
-
 # rungs
 
 
@@ -472,7 +388,7 @@ def trouble(args: argparse.Namespace) -> tuple[list[Row], list[Bar]]:
     return rows, bars
 
 
-PARTS = {"viewers": viewers, "training": training, "rungs": rungs, "trouble": trouble}
+PARTS = {"viewers": viewers, "rungs": rungs, "trouble": trouble}
 
 
 def main() -> None:
@@ -480,9 +396,6 @@ def main() -> None:
     arguments.add_argument("--part", action="append", choices=list(PARTS), help="only this; may be repeated")
     arguments.add_argument(
         "--viewers", type=int, nargs="+", default=[30, 100, 300, 600, 1000, 1500], metavar="N"
-    )
-    arguments.add_argument(
-        "--beside", type=int, default=300, metavar="N", help="viewers that share a core with the server"
     )
     arguments.add_argument("--warmup", type=float, default=1.5, help="seconds before each measured window")
     arguments.add_argument(

@@ -1,7 +1,7 @@
 """`trainer.py` with an env whose pictures are 20 KB each as JPEG, for the fan-out.
 
 `idle` looks once a millisecond whether a picture is due, and sleeps in between, so that it leaves its core to
-others. `slides` is the pure-Python env at full speed. Rendering costs nothing in either.
+others. `slides` is the pure-Python env at full speed, `long` one with longer steps. Rendering costs nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,17 @@ class Idle(Slides):
         return self._result
 
 
-envs.KINDS.update(idle=Idle, slides=Slides)
+class Long(Slides):
+    """Steps that take as long as those of a small simulation."""
+
+    def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
+        for _ in range(9):
+            result = super().step(action)
+        return result
+
+
+FULL_SPEED = {"slides": Slides, "long": Long}
+envs.KINDS.update(idle=Idle, **FULL_SPEED)
 
 if __name__ == "__main__":
     trainer.main()
