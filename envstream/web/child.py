@@ -39,10 +39,10 @@ def _give_way() -> None:
 def main() -> None:
     """Serve until the trainer is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the trainer.
-    _give_way()
     line = socket.socket(fileno=os.dup(0))
     sys.setswitchinterval(0.001)  # Flask's threads give way to the event loop sooner.
-    run(line, attach)
+    # Not before it is up: where training keeps every core busy, the page would take seconds to appear.
+    run(line, attach, up=_give_way)
 
 
 if __name__ == "__main__":

@@ -87,12 +87,14 @@ class Server:
     Args:
         line: the control line's end; its first message says how to start.
         attach: how to come by a block that the trainer announced.
+        up: called when it listens.
     """
 
-    def __init__(self, line: socket.socket, attach: Attach) -> None:
+    def __init__(self, line: socket.socket, attach: Attach, up: Callable[[], None] | None = None) -> None:
         line.setblocking(False)
         self._line = line
         self._attach = attach
+        self._up = up
         self._incoming = control.Incoming(line)
         self._ended = asyncio.Event()
         self.uvicorn: uvicorn.Server | None = None
@@ -129,8 +131,7 @@ class Server:
         serving = asyncio.ensure_future(self.uvicorn.serve([listener]))
         while not self.uvicorn.started and not serving.done():
             await asyncio.sleep(0.005)
-        said = {"op": "listening", "scheme": scheme, "host": settings.videoStreamHost, "port": hub.port}
-        self._reply(said)
+        self._listens(hub, scheme)
         ended = asyncio.ensure_future(self._ended.wait())
         await asyncio.wait({ended, serving}, return_when=asyncio.FIRST_COMPLETED)
         loop.remove_reader(self._line.fileno())
@@ -138,6 +139,12 @@ class Server:
         listener.close()
         await self._last_words(hub, intake, serving)
         hub.pool.shutdown(wait=False, cancel_futures=True)
+
+    def _listens(self, hub: Hub, scheme: str) -> None:
+        host = hub.config.videoStreamHost
+        self._reply({"op": "listening", "scheme": scheme, "host": host, "port": hub.port})
+        if self._up is not None:
+            self._up()
 
     async def _first_message(self, loop: asyncio.AbstractEventLoop) -> dict[str, Any] | None:
         self._early: list[dict[str, Any]] = []
@@ -241,11 +248,11 @@ def uvicorn_config(application: Application, settings: StreamConfig) -> uvicorn.
     )
 
 
-def run(line: socket.socket, attach: Attach) -> None:
-    """Run a server in this thread until its trainer is gone."""
+def run(line: socket.socket, attach: Attach, up: Callable[[], None] | None = None) -> None:
+    """Run a server in this thread until its trainer is gone; `up` is called when it listens."""
 
     async def serve() -> None:
-        await Server(line, attach).run()
+        await Server(line, attach, up).run()
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()
