@@ -109,6 +109,7 @@ class Sidecar(Worker):
             theirs.close()
         self.connect(ours)
         up, reason = self._listen(ours)
+        self.hasten()  # Or a busy training loop would keep this thread from starting the next one.
         self.disconnect()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(10)
