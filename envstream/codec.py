@@ -82,6 +82,14 @@ def decode_jpeg(data: bytes) -> Pixels:
     return pixels
 
 
+def decode(data: bytes) -> Pixels:
+    """What `encode` gave, in whatever format, as uint8 RGB pixels of shape (height, width, 3)."""
+    if data[:2] == b"\xff\xd8":
+        return decode_jpeg(data)
+    with Image.open(io.BytesIO(data), formats=("PNG", "WEBP")) as picture:
+        return np.asarray(picture.convert("RGB"), np.uint8)
+
+
 def resize(pixels: Pixels, width: int, height: int) -> Pixels:
     """Pixels at another size: whole multiples by repetition (pixel art stays crisp), else smoothly."""
     old_height, old_width = pixels.shape[:2]

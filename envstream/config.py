@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
-from envstream import checks
+from envstream import checks, triggers
 from envstream.checks import Check
 from envstream.errors import SettingError
 
@@ -60,7 +60,14 @@ class StreamConfig:
     videoResolution: list[int] | None = _key(None, checks.resolution, "[width, height]; null = as rendered")
     videoStreamWorker: str = _key("process", checks.choice("process", "thread"), "where the server runs")
     videoStreamView: str = _key(
-        "auto", checks.choice("auto", "live", "episode"), "live, episode, or auto", planned=True
+        "auto",
+        checks.choice("auto", "live", "episode"),
+        "live, episode (whole episodes at natural speed), or auto: what fits the training's speed",
+    )
+    videoStreamReplay: float = _key(60, checks.number(0, 3600), "seconds of the live picture to replay")
+    videoStreamKeepEpisodes: int = _key(200, checks.whole(1, 10_000), "watched episodes kept for replay")
+    videoStreamKeepMemory: float = _key(
+        256, checks.number(1, 65_536), "MB of pictures kept for replay, of all streams together"
     )
     videoStreamMaxOverhead: float = _key(
         0.05, checks.number(0.001, 1), "share of wall time capturing may take"
@@ -88,9 +95,7 @@ class StreamConfig:
         "auto, jpeg or h264; H.264 needs a browser that decodes it, JPEG goes to the others",
     )
     videoStreamEnvs: Any = _key([0], checks.envs, "sub-envs of a vector env that can be shown, or all")
-    videoStreamOverlay: bool = _key(
-        False, checks.boolean, "burn the status line into the pixels", planned=True
-    )
+    videoStreamOverlay: bool = _key(False, checks.boolean, "burn the status line into what is shown")
     videoStreamName: str | None = _key(
         None, checks.or_none(checks.text), "the stream's name; null = the env's id"
     )
@@ -118,17 +123,22 @@ class StreamConfig:
     videoStreamHub: str | None = _key(
         None, checks.or_none(checks.text), "ws://, wss:// or redis:// of a hub elsewhere", planned=True
     )
-    videoRecord: bool = _key(False, checks.boolean, "record episodes to files", planned=True)
-    videoRecordFolder: str = _key("videos", checks.text, "where recordings go", planned=True)
-    videoRecordEpisodes: str | None = _key(
-        "cubic", checks.or_none(checks.text), "which episodes are recorded", planned=True
+    videoRecord: bool = _key(False, checks.boolean, "record episodes to files")
+    videoRecordFolder: str = _key("videos", checks.text, "where recordings go")
+    videoRecordEpisodes: Any = _key(
+        "cubic", triggers.check, "which episodes: cubic, all, every: 100, best, a dotted path; null = none"
+    )
+    videoRecordSteps: Any = _key(
+        None, triggers.check, "at which steps a recording begins: every: 10000, a dotted path"
     )
     videoRecordLength: int = _key(
-        0, checks.whole(0, 10_000_000), "frames in a recording; 0 = whole episode", planned=True
+        0, checks.whole(0, 10_000_000), "pictures in a recording; 0 = until its episode ends"
     )
     videoRecordKeep: int | None = _key(
-        None, checks.or_none(checks.whole(1, 1_000_000)), "recordings kept; null = all", planned=True
+        None, checks.or_none(checks.whole(1, 1_000_000)), "newest recordings kept; null = all"
     )
+    videoRecordPrefix: str = _key("rl-video", checks.text, "what the names of recordings begin with")
+    videoRecordOverlay: bool = _key(False, checks.boolean, "burn the status line into recordings")
     viewer: bool = _key(False, checks.boolean, "the simulator's own window; never touched by streaming")
 
     def __post_init__(self) -> None:
@@ -195,6 +205,15 @@ def default_of(field: dataclasses.Field[Any]) -> Any:
 
 KEYS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in dataclasses.fields(StreamConfig)}
 
+# What Gymnasium's RecordVideo calls them.
+RECORD_VIDEO = {
+    "videoFolder": "videoRecordFolder",
+    "episodeTrigger": "videoRecordEpisodes",
+    "stepTrigger": "videoRecordSteps",
+    "videoLength": "videoRecordLength",
+    "namePrefix": "videoRecordPrefix",
+}
+
 
 def camel_case(key: str) -> str:
     """`video_stream_port` → `videoStreamPort`; camelCase stays as it is."""
@@ -222,6 +241,11 @@ def settings_of(source: object = None, /, **settings: Any) -> dict[str, Any]:
     return {name: KEYS[name].metadata["check"](name, value) for name, value in given.items()}
 
 
+def portable(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as another process is told of them: without functions, which are called here."""
+    return {name: value for name, value in given.items() if not callable(value)}
+
+
 def read(source: object = None, /, **settings: Any) -> StreamConfig:
     """A checked `StreamConfig` from a source and single settings; see `settings_of`."""
     return StreamConfig(**settings_of(source, **settings))
@@ -240,6 +264,7 @@ def register() -> None:
 
 def _known(key: str) -> str:
     name = camel_case(key)
+    name = RECORD_VIDEO.get(name, name)
     if name not in KEYS:
         raise SettingError.unknown(key, KEYS)
     return name

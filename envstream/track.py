@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from statistics import fmean
-from typing import Any
 
 from envstream import codec
 from envstream.frame import Pixels
+from envstream.lane import Lane
 from envstream.video import VideoEncoder
 
 COMPARED_EVERY = 100  # Pictures of which one is compressed as JPEG as well, to know what is saved.
 
 
-class Track:
+class Track(Lane):
     """Encodes pictures in the order in which they are given, each building on the one before.
 
     The encoder is made with the first picture, in the pool; what it raises comes out of the picture's
@@ -33,37 +31,19 @@ class Track:
     def __init__(
         self, number: int, pool: ThreadPoolExecutor, fps: float, quality: int, full_colour: bool = False
     ) -> None:
+        super().__init__(pool)
         self.number = number
         self.codec = ""
         self.failed = False
         self.size: tuple[int, int] | None = None  # Of the pictures it was begun with.
-        self._pool = pool
         self._fps = fps
         self._quality = quality
         self._full_colour = full_colour
         self._video: VideoEncoder | None = None
-        # Protects the queue, and whether somebody is at work on it.
-        self._lock = threading.Lock()
-        self._queue: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
-        self._busy = False
         self._closed = False
         self._count = 0
         self._bytes: deque[int] = deque(maxlen=300)
         self._jpeg_bytes: deque[int] = deque(maxlen=20)
-
-    def submit(self, job: Callable[[], Any]) -> Future[Any]:
-        """Have `job` done after those before it; its result, or what it raises."""
-        future: Future[Any] = Future()
-        with self._lock:
-            self._queue.append((future, job))
-            if self._busy:
-                return future
-            self._busy = True
-        try:
-            self._pool.submit(self._work)
-        except RuntimeError as error:  # The server is ending.
-            future.set_exception(error)
-        return future
 
     def encode(self, pixels: Pixels, key: bool) -> bytes:
         """The next picture as one H.264 access unit; for jobs only."""
@@ -98,15 +78,3 @@ class Track:
         if self._video is not None:
             self._video.close()
             self._video = None
-
-    def _work(self) -> None:
-        while True:
-            with self._lock:
-                if not self._queue:
-                    self._busy = False
-                    return
-                future, job = self._queue.popleft()
-            try:
-                future.set_result(job())
-            except BaseException as error:
-                future.set_exception(error)

@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any
 
+import numpy as np
+
 
 def finite(value: Any) -> Any:
     """The same data with None for numbers that JSON has no word for."""
@@ -21,3 +23,24 @@ def finite(value: Any) -> Any:
 def compact(value: Any) -> str:
     """Data as JSON without a space too many; what is no JSON becomes its text."""
     return json.dumps(finite(value), separators=(",", ":"), default=str)
+
+
+LONGEST = 16  # Numbers of a list that are told.
+
+
+def brief(value: Any) -> Any:
+    """What can be told of a value in little space: numbers, short texts, the first of many; else None."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        # Cut before: a picture as an action is no list of a million numbers.
+        value = value.item() if value.ndim == 0 else value.reshape(-1)[:LONGEST].tolist()
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, str):
+        return value[: LONGEST * 10]
+    if isinstance(value, dict):
+        return {str(key)[:40]: brief(item) for key, item in list(value.items())[:LONGEST]}
+    if isinstance(value, (list, tuple)):
+        return [brief(item) for item in value[:LONGEST]]
+    return None  # Such as a tensor on a device, which would have to be waited for.

@@ -297,7 +297,9 @@ def test_other_addresses_are_not_loopback(host: str) -> None:
 
 
 def test_moved_settings_that_do_nothing_yet_are_told() -> None:
-    assert StreamConfig(videoStreamPort=1, videoRecord=True).without_effect() == ["videoRecord"]
+    assert StreamConfig(videoStreamPort=1, videoStreamMaxSessions=3).without_effect() == [
+        "videoStreamMaxSessions"
+    ]
 
 
 def test_the_defaults_promise_nothing_that_does_nothing() -> None:

@@ -1,0 +1,44 @@
+"""A lane: jobs in order, one at a time, whatever the pool does."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from envstream.lane import Lane
+
+
+def test_jobs_are_done_in_order_one_at_a_time(pool: ThreadPoolExecutor) -> None:
+    done: list[int] = []
+    lane = Lane(pool)
+    futures = [lane.submit(lambda number=number: done.append(number)) for number in range(100)]
+    for future in futures:
+        future.result(5)
+    assert done == list(range(100))
+
+
+def test_a_job_that_raises_does_not_stop_the_next(pool: ThreadPoolExecutor) -> None:
+    lane = Lane(pool)
+    bad, good = lane.submit(lambda: 1 // 0), lane.submit(lambda: "fine")
+    with pytest.raises(ZeroDivisionError):
+        bad.result(5)
+    assert good.result(5) == "fine"
+
+
+def test_it_tells_how_many_are_waiting_or_being_done(pool: ThreadPoolExecutor) -> None:
+    lane, gate = Lane(pool), threading.Event()
+    futures = [lane.submit(gate.wait), lane.submit(lambda: None)]
+    waiting = len(lane)
+    gate.set()
+    for future in futures:
+        future.result(5)
+    assert (waiting, len(lane)) == (2, 0)
+
+
+def test_after_the_pool_has_ended_jobs_say_so() -> None:
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    with pytest.raises(RuntimeError):
+        Lane(pool).submit(lambda: None).result(5)
