@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from envstream.archive import Archive
 from envstream.cache import Cache
 from envstream.config import StreamConfig
 from envstream.encoder import encoding_pool
 from envstream.pace import Budget
+from envstream.recording import Shelf
 from envstream.report import counts as counts_of
 from envstream.report import status
 from envstream.stream import Place, Stream
 
+EPISODES = "@episodes"  # What the name of a stream's episodes, as they are played, ends with.
 MOST_ENDED = 32  # Streams that have ended and can still be looked at.
 
 
 class Hub:
     """Name → stream. `boot` tells one server's life from the next."""
 
-    def __init__(self, config: StreamConfig, pool: ThreadPoolExecutor | None = None) -> None:
+    def __init__(
+        self, config: StreamConfig, pool: ThreadPoolExecutor | None = None, run: str | None = None
+    ) -> None:
         self.config = config
         self.pool = pool or encoding_pool()
+        self.run = run or secrets.token_hex(8)
         self.cache = Cache(int(config.videoStreamCacheMemory * 1_000_000))
+        self.archive = Archive(config.videoStreamKeepEpisodes, int(config.videoStreamKeepMemory * 1_000_000))
+        self._shelves: dict[Path, Shelf] = {}
         self.streams: dict[str, Stream] = {}
         self.started = time.monotonic()
         self.boot = secrets.token_hex(8)
@@ -47,12 +58,41 @@ class Hub:
             del self.streams[old]
         self.streams.pop(name, None)  # A stream begun anew stands last.
         stream = self.streams[name] = Stream(name, title, config, self.pool, budget, place, self.cache)
+        stream.archive = self.archive
         return stream
+
+    def get(self, name: str) -> Stream | None:
+        """The stream of that name, or what plays the episodes of one."""
+        stream = self.streams.get(name)
+        if stream is None and name.endswith(EPISODES):
+            base = self.streams.get(name.removesuffix(EPISODES))
+            return None if base is None else self._episodes_of(base)
+        return stream
+
+    def _episodes_of(self, base: Stream) -> Stream:
+        if base.episodes_played is None:
+            name = base.name + EPISODES
+            # Its pictures cost the trainer nothing more: they were paid for when the episode was captured.
+            played = Stream(name, base.title, base.config, self.pool, None, base.place, self.cache)
+            played.plays = base
+            base.episodes_played = played
+        return base.episodes_played
+
+    @cached_property
+    def makers(self) -> ThreadPoolExecutor:
+        """Threads for recordings and clips: those who watch do not wait for them."""
+        return ThreadPoolExecutor(max(2, min(4, os.cpu_count() or 2)), thread_name_prefix="envstream-make")
+
+    def shelf(self, folder: Path) -> Shelf:
+        """Where this run's recordings in a folder are kept."""
+        if folder not in self._shelves:
+            self._shelves[folder] = Shelf(folder, self.config.videoRecordKeep, self.run)
+        return self._shelves[folder]
 
     def find(self, name: str | None) -> Stream | None:
         """The stream called `name`; None = the first one still running, else the last one opened."""
         if name is not None:
-            return self.streams.get(name)
+            return self.get(name)
         streams = list(self.streams.values())
         running = [stream for stream in streams if not stream.ended]
         return running[0] if running else streams[-1] if streams else None
@@ -61,6 +101,12 @@ class Hub:
         """The trainer is gone: every stream has ended."""
         for stream in list(self.streams.values()):
             stream.finish()
+
+    def close(self) -> None:
+        """Let go of the threads; what is to be written has been."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        if "makers" in vars(self):
+            self.makers.shutdown(wait=False)
 
     def stats(self) -> dict[str, Any]:
         """What `/stats` answers: totals over all streams, then each stream."""

@@ -30,6 +30,7 @@ THREAD_COST = (
 
 # Envs that agree on these share a server. One that wants another token must not be shown without it.
 SERVER_SETTINGS = (
+    "videoStream",
     "videoStreamHost",
     "videoStreamPort",
     "videoStreamWorker",
@@ -64,6 +65,7 @@ class Outlet:
             "token": self.token,
             "port": config.videoStreamPort,
             "pid": os.getpid(),
+            "run": secrets.token_hex(8),
         }
         self._worker = self._make_worker(config.videoStreamWorker)
 
@@ -90,6 +92,9 @@ class Outlet:
         settings: Mapping[str, Any],
         config: StreamConfig,
         envs: Sequence[int] | None = None,
+        *,
+        fps: float | None = None,
+        count: int = 1,
     ) -> Channel:
         """A channel for an env, or for `envs` of a vector env. The server comes up meanwhile."""
         with _lock:
@@ -100,7 +105,9 @@ class Outlet:
                     raise
                 self._fall_back(str(error))
                 block = Block.create(config.max_pixels, shared=False)
-            channel = Channel(self._free_name(title), title, settings, block, self.wake, envs)
+            channel = Channel(
+                self._free_name(title), title, settings, block, self.wake, envs, fps=fps, count=count
+            )
             first = not self._channels
             self._channels.append(channel)
             if first:
@@ -137,7 +144,8 @@ class Outlet:
 
     def wait(self, timeout: float | None = None) -> Address | None:
         """The server's address, waited for up to `timeout` seconds; None when it is not up."""
-        self._up.wait(timeout)
+        if self._config.videoStream:
+            self._up.wait(timeout)
         return self.address
 
     @property

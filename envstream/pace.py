@@ -32,8 +32,8 @@ class Budget:
         # One capture that was held up, on a busy machine, must not freeze the page for twenty times as
         # long: what exceeds the usual is owed, and paid off with the next ones. As each pays at least the
         # smoothed cost, never more than a few captures are owed.
-        usual = max(_charged(self._cost), LONGEST_PAUSE_FOR_ONE * self.max_overhead)
-        self._owed += _charged(cost)
+        usual = max(charged(self._cost), LONGEST_PAUSE_FOR_ONE * self.max_overhead)
+        self._owed += charged(cost)
         charge = min(self._owed, usual)
         self._owed -= charge
         # Cost not yet paid for stays due: several captures in a row cannot share one pause.
@@ -41,7 +41,7 @@ class Budget:
 
     def fps(self, cost: float) -> float:
         """Pictures a second that it allows to each stream that shares it, where one takes `cost` seconds."""
-        return self.max_overhead / _charged(cost) / max(1, len(self.sharers))
+        return self.max_overhead / charged(cost) / max(1, len(self.sharers))
 
 
 class Pace:
@@ -103,7 +103,7 @@ def smoothed(before: float | None, value: float) -> float:
     return value if before is None else 0.8 * before + 0.2 * value
 
 
-def _charged(cost: float) -> float:
+def charged(cost: float) -> float:
     """What a capture of `cost` seconds is charged with: that, and what it leaves behind."""
     return cost + AFTERMATH * max(0.0, cost - QUICK)
 

@@ -32,7 +32,7 @@ def status(stream: Stream, now: float) -> dict[str, Any]:
         "cache": stream.encoder.counts(),
         "video": stream.encoder.saving,
         "limit": _limit(stream, now),
-        "viewers": stream.viewers,
+        "viewers": stream.watchers,
         "episode": info.get("episode"),
         "step": info.get("step"),
         "return": info.get("return"),
@@ -42,6 +42,19 @@ def status(stream: Stream, now: float) -> dict[str, Any]:
         "age": round(now - frame.captured, 4) if frame else None,
         "waiting": None if waiting is None else round(waiting, 3),
         "frameNumber": frame.number if frame else None,
+        **_replayable(stream, now),
+    }
+
+
+def _replayable(stream: Stream, now: float) -> dict[str, Any]:
+    """What there is of a stream besides the live picture."""
+    return {
+        "view": stream.view(now),
+        "naturalFps": stream.screening.natural_fps,
+        "screen": _screen(stream, now),
+        "clips": stream.archive.edition.get(stream.name, 0) if stream.archive is not None else 0,
+        "replaySeconds": round(stream.replay.length, 1),
+        "recording": _recording(stream),
     }
 
 
@@ -63,6 +76,32 @@ def counts(stream: Stream, now: float) -> dict[str, Any]:
         "capture_failures": stream.failures,
         "episodes": stream.episodes_seen,
     }
+
+
+def _screen(stream: Stream, now: float) -> dict[str, Any] | None:
+    """What is played of its episodes, while somebody watches them."""
+    played = stream.episodes_played
+    if played is None or not played.viewers:
+        return None
+    playback, (every, why) = stream.screening.playback, stream.screening.every
+    clip = playback.clip
+    cost = stream.pace.cost
+    return {
+        "state": playback.state(now),
+        "episode": clip.episode if clip else None,
+        "every": clip.every if clip else every,
+        "why": why,
+        "renderMs": None if cost is None else round(cost * 1000, 2),
+        "fps": round((clip.fps / clip.every) if clip else stream.screening.natural_fps / every, 2),
+        "from": clip.first if clip else 0,
+        "cut": clip.cut if clip else False,
+        "message": None,
+    }
+
+
+def _recording(stream: Stream) -> dict[str, Any] | None:
+    played = stream.episodes_played
+    return stream.live_recording or (played.live_recording if played is not None else None)
 
 
 def _limit(stream: Stream, now: float) -> dict[str, Any] | None:

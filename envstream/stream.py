@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import MutableSequence
+from collections.abc import Callable, MutableSequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from envstream import video
+from envstream.archive import Archive
 from envstream.buffer import FrameBuffer
 from envstream.cache import Cache
 from envstream.config import StreamConfig
@@ -18,7 +19,12 @@ from envstream.encoder import Encoder, Picture
 from envstream.frame import Frame
 from envstream.pace import Budget, Pace, Rate
 from envstream.performance import performance
+from envstream.playback import Screening
 from envstream.points import points_of
+from envstream.processors.overlay import Overlay
+from envstream.replay import Replay
+
+Processor = Callable[[Frame], Frame | None]  # None: the picture is left out.
 
 STALLED_AFTER = 1.0  # Seconds a picture may be waited for before the page says that the learner is busy.
 
@@ -79,8 +85,18 @@ class Stream:
         self.edition = 0  # Another one when the ladder, the rate or the codecs are others than before.
         self.moved_at = float("-inf")
         self.pace = Pace(config.capture_fps, budget or Budget(config.videoStreamMaxOverhead))
+        self.screening = Screening(config.videoFps)
+        self.replay = Replay(config.videoStreamReplay, int(config.videoStreamKeepMemory * 250_000))
+        self.processors: list[Processor] = [Overlay()] if config.videoStreamOverlay else []
+        self.archive: Archive | None = None  # Where its episodes are kept.
+        self.plays: Stream | None = None  # Whose episodes these are, where it shows nothing of its own.
+        self.episodes_played: Stream | None = None  # And the other way round, once somebody looked.
+        self.live_recording: dict[str, Any] | None = None  # What was begun on a page; see `/api/record`.
         self.due: MutableSequence[int] | memoryview = bytearray(1)
         self.bell: MutableSequence[int] | memoryview = self.due
+        self._begin_counting()
+
+    def _begin_counting(self) -> None:
         self.episodes: deque[Episode] = deque(maxlen=1000)
         self.episodes_seen = 0
         self.message: str | None = None
@@ -104,8 +120,14 @@ class Stream:
         if not self._message_lasts:
             self.message = None
         self.captures.add(now)
-        self._costs.append(frame.cost)
-        self.spent(now, frame.cost)
+        if frame.cost:  # Some are taken for another reason.
+            self._costs.append(frame.cost)
+            self.spent(now, frame.cost)
+        for processor in self.processors:
+            processed = processor(frame)
+            if processed is None:
+                return
+            frame = processed
         before = self.buffer.newest()
         if before is not None and np.array_equal(before.pixels, frame.pixels):
             frame = replace(frame, pixels=before.pixels, content=before.content)
@@ -140,6 +162,15 @@ class Stream:
         self.points = points_of(self.config)
         self.encoder.choose(self.config.preset)
         self.edition += 1
+
+    @property
+    def watchers(self) -> int:
+        """Who watches it, live or by its episodes."""
+        return self.viewers + (self.episodes_played.viewers if self.episodes_played is not None else 0)
+
+    def view(self, now: float) -> str:
+        """How it is best looked at: `live`, or `episode` by episode at natural speed."""
+        return self.screening.view(self.config.videoStreamView, self.steps_per_second(now))
 
     def give_up_video(self) -> None:
         """H.264 turned out not to be had."""
@@ -197,6 +228,7 @@ class Stream:
         """The run closed this stream, or the trainer is gone."""
         self.ended = True
         self._asked_at = None
+        self.screening.order = None
         self.due = self.bell = bytearray(1)  # Lets go of the trainer's memory.
         self.pace.share(False)
 
@@ -239,7 +271,7 @@ class Stream:
         # Sub-envs step together: what each of thousands that nobody looks at has done is no news.
         steps = None if self.place or not self._steps else self._steps[-1]
         number = frame.number if frame else None
-        return (self.ended, self.message, number, self.viewers, self.failures, self.quality, steps)
+        return (self.ended, self.message, number, self.watchers, self.failures, self.quality, steps)
 
     def performance(self) -> dict[str, Any]:
         """What its pictures cost, and how many were shown; see `performance.performance`."""

@@ -12,7 +12,7 @@ from envstream import outlet
 from envstream.encoder import Picture
 from envstream.links.block import Block
 from envstream.links.channel import Channel
-from envstream.links.ends import Reader
+from envstream.links.reader import Reader
 from envstream.web.pipes import Parcel
 
 
@@ -26,9 +26,11 @@ class QuietOutlet:
         self.closed: list[Channel] = []
         self.url = "http://127.0.0.1:8080/"
 
-    def open(self, title: str, settings: dict[str, Any], config: Any, envs: Any = None) -> Channel:
+    def open(
+        self, title: str, settings: dict[str, Any], config: Any, envs: Any = None, **env: Any
+    ) -> Channel:
         block = Block.create(1_000_000, shared=False)
-        channel = Channel(title, title, settings, block, lambda: None, envs)
+        channel = Channel(title, title, settings, block, lambda: None, envs, **env)
         self.channels.append(channel)
         self.readers.append(Reader(block))
         return channel

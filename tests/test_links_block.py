@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from envstream.errors import SharedMemoryError
 from envstream.frame import Pixels
-from envstream.links.block import EPISODES, MOST_PARTS, SLOTS, Block
-from envstream.links.ends import Reader, Writer
+from envstream.links.block import EPISODES, LIVE_SLOTS, MOST_PARTS, SLOTS, TAKE_BYTES, Block
+from envstream.links.reader import Reader
+from envstream.links.writer import Packed, Writer
 
 PICTURE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 MAX_PIXELS = 64 * 64
@@ -91,7 +92,7 @@ def test_a_picture_that_was_read_keeps_its_pixels_when_the_slot_is_used_again() 
     writer, reader = ends()
     write(writer, full(1))
     (capture,) = reader.captures()
-    for value in range(2, 2 + SLOTS):
+    for value in range(2, 2 + LIVE_SLOTS):
         write(writer, full(value))
     assert (capture.pixels == 1).all()
 
@@ -106,7 +107,7 @@ def test_a_read_picture_is_there_once() -> None:
 def test_a_picture_larger_than_a_slot_spoils_no_other() -> None:
     block = Block.create(MAX_PIXELS, shared=False)
     writer, reader = Writer(block), Reader(block)
-    for value in range(SLOTS):
+    for value in range(LIVE_SLOTS):
         write(writer, full(value))
     next(reader.captures())  # The first slot is free; the one behind it holds what is not yet read.
     with contextlib.suppress(ValueError, OSError):
@@ -125,7 +126,7 @@ def test_the_ring_never_overwrites_what_is_unread_and_keeps_the_order(events: li
     for is_write in events:
         if is_write:
             taken = write(writer, full(written + 1))
-            assert taken == (len(unread) < SLOTS)
+            assert taken == (len(unread) < LIVE_SLOTS)
             if taken:
                 written += 1
                 unread.append(written)
@@ -137,7 +138,7 @@ def test_the_ring_never_overwrites_what_is_unread_and_keeps_the_order(events: li
 
 def test_a_slot_is_free_again_as_soon_as_its_picture_was_taken_out() -> None:
     writer, reader = ends()
-    for value in range(SLOTS):
+    for value in range(LIVE_SLOTS):
         write(writer, full(value))
     next(reader.captures())
     assert write(writer)
@@ -272,15 +273,16 @@ def test_no_memory_at_all_is_an_error_that_says_what_helps(monkeypatch: pytest.M
         Block.create(MAX_PIXELS, shared=True)
 
 
-def test_memory_is_set_aside_once_for_each_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_set_aside_once_for_as_many_pictures_as_ever_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     block = Block.create(MAX_PIXELS, shared=True)
     writer, reader = Writer(block), Reader(block)
     places: list[int] = []
     monkeypatch.setattr(os, "posix_fallocate", lambda fd, place, size: places.append(place), raising=False)
-    for value in range(3 * SLOTS):
-        write(writer, full(value))
+    for waiting in (1, 1, 2, 3, 2, 1, 3):
+        for value in range(waiting):
+            assert write(writer, full(value))
         list(reader.captures())
-    assert len(places) == len(set(places)) == SLOTS
+    assert len(places) == len(set(places)) == 3
 
 
 def test_no_memory_for_one_picture_is_an_error_and_the_next_one_may_come(
@@ -319,7 +321,7 @@ def test_no_more_parts_are_named_than_there_is_room_for_and_the_rest_stays_due()
     for part in range(8):
         ask(reader, part, 8)
     first = writer.wanted(8)
-    assert (len(first), writer.due[0]) == (SLOTS, 1)
+    assert (len(first), writer.due[0]) == (LIVE_SLOTS, 1)
     for part in first:
         writer.write(PICTURE, 1.0, 0.0, {}, part)
     assert (writer.wanted(8), writer.due[0]) == ([], 1)
@@ -353,3 +355,61 @@ def test_the_most_parts_fit_beside_the_episodes() -> None:
     ask(reader, MOST_PARTS - 1, MOST_PARTS)
     assert writer.wanted(MOST_PARTS) == [MOST_PARTS - 1]
     assert [number for number, *_ in reader.episodes()][-1] == EPISODES - 1
+
+
+# --- takes ---------------------------------------------------------------------------------------------
+
+
+def shoot(writer: Writer, value: int, take: int = 7, **info: Any) -> bool:
+    return writer.write(full(value), 1.0, 0.0, info, 0, take)
+
+
+def test_of_a_take_more_pictures_may_wait_than_of_a_live_picture() -> None:
+    writer, _ = ends()
+    assert [shoot(writer, value) for value in range(SLOTS + 1)] == [True] * SLOTS + [False]
+
+
+def test_large_pictures_of_a_take_wait_in_no_more_memory_than_there_is_for_them() -> None:
+    writer, _ = ends(TAKE_BYTES // 9)
+    size = TAKE_BYTES // 5
+    assert (writer.room(100, True), writer.room(size, True), writer.room(TAKE_BYTES, True)) == (8, 5, 4)
+    assert writer.room(100) == LIVE_SLOTS
+
+
+def test_a_picture_of_a_take_is_left_where_it_is_until_it_can_be_dealt_with() -> None:
+    writer, reader = ends()
+    write(writer, full(1))
+    shoot(writer, 2)
+    write(writer, full(3))
+    busy = [(one.take, int(one.pixels[0, 0, 0])) for one in reader.captures(lambda: False)]
+    assert (busy, reader.pending) == ([(0, 1)], True)
+    assert [(one.take, int(one.pixels[0, 0, 0])) for one in reader.captures()] == [(7, 2), (0, 3)]
+    assert not reader.pending
+
+
+def test_a_new_reader_of_an_old_block_still_gets_the_pictures_of_takes() -> None:
+    block = Block.create(MAX_PIXELS, shared=False)
+    writer = Writer(block)
+    write(writer, full(1))
+    shoot(writer, 2)
+    assert [(one.number, one.take) for one in Reader(block).captures()] == [(2, 7)]
+
+
+def test_a_compressed_picture_and_a_word_without_one_travel_as_well() -> None:
+    writer, reader = ends()
+    writer.write(Packed(b"jpeg", 6, 4), 1.0, 0.0, {}, 0, 7)
+    writer.write(None, 1.0, 0.0, {"end": {"ended": "reset"}}, 0, 7)
+    first, second = reader.captures()
+    assert first.picture == Packed(b"jpeg", 6, 4)
+    assert (second.picture, second.info) == (None, {"end": {"ended": "reset"}})
+
+
+def test_an_order_for_an_episode_is_seen_by_the_trainer_and_taken_once() -> None:
+    writer, reader = ends()
+    reader.stage(3, every=2, most=100)
+    assert (writer.orders(8), writer.staged(3), writer.due[0]) == ([3], 1, 1)
+    assert (writer.unstage(3), writer.orders(8)) == ((2, 100), [])
+    reader.stage(3, 2, 100, True)
+    assert writer.staged(3) == 2
+    reader.stage(3, 0, 0)
+    assert writer.orders(8) == []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from envstream.links.block import SLOTS, Block
+from envstream.links.block import LIVE_SLOTS, Block
 from envstream.links.channel import Channel
-from envstream.links.ends import Reader
+from envstream.links.reader import Reader
 
 PICTURE = np.zeros((4, 6, 3), np.uint8)
 
@@ -47,9 +47,9 @@ def test_a_picture_without_room_is_dropped_and_paid_for() -> None:
     block = Block.create(1000, shared=False)
     reader = Reader(block)
     channel = Channel("env", "env", {}, block, lambda: None)
-    sent = [channel.send(PICTURE, 1.0, 0.25, {}) for _ in range(SLOTS + 1)]
-    assert sent == [True] * SLOTS + [False]
-    assert reader.spent() == 0.25 * (SLOTS + 1)
+    sent = [channel.send(PICTURE, 1.0, 0.25, {}) for _ in range(LIVE_SLOTS + 1)]
+    assert sent == [True] * LIVE_SLOTS + [False]
+    assert reader.spent() == 0.25 * (LIVE_SLOTS + 1)
 
 
 def test_a_capture_that_failed_is_counted_and_paid_for(line: Line) -> None:

@@ -12,10 +12,11 @@ from envstream.config import StreamConfig
 from envstream.errors import SettingError
 from envstream.hub import Hub
 from envstream.links.block import Block
-from envstream.links.ends import Writer
 from envstream.links.intake import Intake
+from envstream.links.writer import Writer
 from envstream.report import status
 from envstream.stream import Stream
+from envstream.takes import Takes
 
 PICTURE = np.zeros((4, 6, 3), np.uint8)
 
@@ -31,7 +32,11 @@ class Server:
             lambda stream: self.calls.append(f"opened {stream.name}"),
             lambda stream: self.calls.append(f"arrived {stream.name}"),
             lambda: self.calls.append("changed"),
+            lambda: Takes(self.hub, self._say, lambda: None, lambda stream, clip: None),
         )
+
+    def _say(self, stream: Stream, message: str) -> None:
+        self.calls.append(f"{stream.name}: {message}")
 
     def announce(self, name: str = "env", block: Block | None = None, **settings: Any) -> Writer:
         block = block or Block.create(1000, shared=False)

@@ -193,8 +193,8 @@ def test_a_tiny_dev_shm_is_no_matter_or_an_error_but_never_a_crash(memfd: bool, 
     script = without + TRAINER.format(
         tests=str(Path(__file__).parent), settings={"videoStreamPort": 0}, extra=""
     )
-    # 64 KiB: the control page fits, one picture of 600×400 does not.
-    shell = 'mount -t tmpfs -o size=80k tmpfs /dev/shm && exec "$0" -c "$1"'
+    # 128 KiB: the control page fits, one picture of 600×400 does not.
+    shell = 'mount -t tmpfs -o size=144k tmpfs /dev/shm && exec "$0" -c "$1"'
     process = subprocess.Popen(
         ["unshare", "-m", "sh", "-c", shell, sys.executable, script],
         stdout=subprocess.PIPE,

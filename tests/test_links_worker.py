@@ -100,7 +100,17 @@ def test_an_announcement_says_all_that_the_server_needs(worker: PlainWorker, pee
     worker.add(channel("a", videoFps=20))
     assert peers[0].messages() == [
         START,
-        {"op": "open", "name": "a", "title": "A", "settings": {"videoFps": 20}, "envs": None, "block": "a"},
+        {
+            "op": "open",
+            "name": "a",
+            "title": "A",
+            "settings": {"videoFps": 20},
+            "envs": None,
+            "fps": None,
+            "count": 1,
+            "takes": {},
+            "block": "a",
+        },
     ]
 
 

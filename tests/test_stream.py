@@ -110,7 +110,7 @@ def test_every_further_capture_is_paid_for_out_of_the_budget(stream: Stream, fra
 
 
 def test_a_capture_without_a_picture_is_paid_for_as_well(stream: Stream, frame: MakeFrame) -> None:
-    stream.put(frame(1), 10.0)
+    stream.put(frame(1, cost=1e-9), 10.0)
     stream.spent(20.0, 0.004)
     assert stream.pace.next_at == pytest.approx(19.996 + 0.08)
 
@@ -190,7 +190,7 @@ def test_the_status_says_how_long_a_picture_has_been_waited_for(stream: Stream) 
 
 
 def test_the_status_says_when_the_budget_sets_the_rate(stream: Stream, frame: MakeFrame) -> None:
-    stream.put(frame(1), 10.0)
+    stream.put(frame(1, cost=1e-9), 10.0)
     stream.put(frame(2, cost=0.0425), 20.0)
     assert status(stream, 20.0)["limit"] == {
         "by": "budget",

@@ -13,6 +13,7 @@ from envstream.chain import KEY_PAUSE
 from envstream.encoder import Picture, Rung
 from envstream.frame import Frame
 from envstream.ladder import Ladder
+from envstream.replay import Replay
 from envstream.viewer import Viewer, Watch
 from envstream.web import delivery as delivery_module
 from envstream.web import fanout as fanout_module
@@ -252,7 +253,7 @@ def film(loop: Loop, frame: MakeFrame, monkeypatch: pytest.MonkeyPatch) -> World
     """A world whose stream can be sent as H.264."""
     monkeypatch.setattr(track_module, "VideoEncoder", Codec)
     Codec.fails, Codec.closed = False, 0
-    world = World(loop, frame)
+    world = World(loop, frame, videoStreamReplay=0)
     world.stream.video = True
     return world
 
@@ -321,6 +322,25 @@ def test_who_skipped_a_picture_gets_no_other_before_a_key_picture(film: World) -
     play(film, 5, KEY_PAUSE)
     assert kinds(seat) == [("h264", True)]
     assert len(kinds(steady)) == 5
+
+
+def test_what_is_sent_as_video_is_kept_for_replay_as_pictures_that_stand_for_themselves(
+    loop: Loop, frame: MakeFrame, film: World
+) -> None:
+    film.stream.replay = Replay(60, 10**6)
+    viewer_of(film)
+    for number in (1, 2):
+        play(film, number)
+    clip = film.stream.replay.clip("r1", "env", "env")
+    assert clip is not None and [still.format for still in clip.stills] == ["webp", "webp"]
+
+
+def test_what_is_sent_as_pictures_is_kept_as_it_was_sent(world: World) -> None:
+    world.seat()
+    world.show(1)
+    encodes = world.stream.encoder.encodes
+    clip = world.stream.replay.clip("r1", "env", "env")
+    assert clip is not None and len(clip.stills) == 1 and encodes == 1
 
 
 def test_while_only_who_missed_one_is_there_nothing_is_made_for_nobody(film: World) -> None:

@@ -229,7 +229,7 @@ def test_the_next_picture_is_asked_for_at_the_pace(world: World) -> None:
 
 def test_an_expensive_picture_is_followed_by_a_rest(world: World) -> None:
     world.seat(window=10)
-    world.frame(1)  # The first is on the house.
+    world.frame(1, cost=1e-9)  # The first is on the house.
     world.loop.advance(0.1)
     world.frame(2, cost=0.05)  # At 5 % it buys a second and some, begun before it came.
     world.loop.advance(0.9)

@@ -13,8 +13,9 @@ import pytest
 
 from envstream import config, outlet
 from envstream.errors import SharedMemoryError
+from envstream.sources.pixels import BLACK_BEFORE_WARNING
 from envstream.sources.render import LATER
-from envstream.wrappers.tap import BLACK_BEFORE_WARNING, FAILURES_BEFORE_SILENCE, Tap
+from envstream.wrappers.tap import FAILURES_BEFORE_SILENCE, Tap
 from fakes import QuietOutlet, quiet_outlet
 
 PICTURE = np.full((4, 6, 3), 200, np.uint8)
@@ -144,8 +145,8 @@ def test_a_server_that_cannot_start_is_told_once_and_not_tried_again(
 
 
 def test_settings_that_do_nothing_yet_are_told(quiet: QuietOutlet, warnings: Callable[[], list[str]]) -> None:
-    make(videoRecord=True)
-    assert warnings() == ["envstream: videoRecord has no effect in this version"]
+    make(videoStreamMaxSessions=3)
+    assert warnings() == ["envstream: videoStreamMaxSessions has no effect in this version"]
 
 
 # --- captures ------------------------------------------------------------------------------------------

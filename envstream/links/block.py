@@ -17,7 +17,9 @@ import weakref
 
 from envstream.errors import PictureError, SharedMemoryError
 
-SLOTS = 4
+SLOTS = 8
+LIVE_SLOTS = 4  # Pictures that may wait where the newest is all that counts.
+TAKE_BYTES = 8_000_000  # Of pictures that may wait where each one counts, as far as there are slots.
 EPISODES = 1024
 MOST_PARTS = 2048  # Streams that one block can carry: the sub-envs of a vector env.
 
@@ -25,17 +27,21 @@ MOST_PARTS = 2048  # Streams that one block can carry: the sub-envs of a vector 
 _DUE = 0  # [both] the server sets it to ask for a picture, the trainer clears it when it begins to take one
 _CLOSED = 1  # [trainer] the env was closed
 _WORDS = 8  # the 64-bit words below
-HEAD, TAIL, STEPS, EPISODE_COUNT, FAILURES = range(5)
+# EVERY and MOST are the server's: which steps of an episode that it asks for, and how many pictures at most.
+HEAD, TAIL, STEPS, EPISODE_COUNT, FAILURES, EVERY, MOST = range(7)
 _COST = 64  # [trainer] float64: seconds given to captures so far, failed ones too
 _WANTED = 1024  # [both] of several parts: one byte each, like `due`, which is set as well then
-EPISODE_RING = 4096
+_STAGED = 3072  # [both] of each part: 1 = its next whole episode is wanted, 2 = what is left of this one
+EPISODE_RING = 8192
 HEADERS = 40960
 HEADER_SIZE = 4096
-FIRST_SLOT = 65536
+FIRST_SLOT = 131072
 
 EPISODE = struct.Struct("<qqdq")  # number, steps, return, part
 EPISODE_SIZE = EPISODE.size
-HEADER = struct.Struct("<ddIIII")  # captured, cost, width, height, part, bytes of JSON that follow
+# captured, cost, take (0 = none), width, height (0 = no picture), part, slot, bytes of the picture (0 = raw),
+# bytes of JSON that follow
+HEADER = struct.Struct("<ddQIIIIII")
 
 
 def _memory_file(size: int) -> int:
@@ -65,7 +71,8 @@ class Block:
         self.view = memoryview(memory)
         self.due = self.view[_DUE : _DUE + 1]
         self.wanted = self.view[_WANTED : _WANTED + MOST_PARTS]
-        self.words = self.view[_WORDS : _WORDS + 48].cast("Q")
+        self.staged = self.view[_STAGED : _STAGED + MOST_PARTS]
+        self.words = self.view[_WORDS : _WORDS + 56].cast("Q")
         self.stride = _stride(max_pixels)
         self._reserved = [0] * SLOTS
 
@@ -106,8 +113,8 @@ class Block:
         if self.descriptor is not None and hasattr(os, "posix_fallocate"):
             os.posix_fallocate(self.descriptor, offset, size)
 
-    def slot(self, number: int, size: int) -> int:
-        """Where the pixels of frame `number` go; reserves `size` bytes there.
+    def slot(self, index: int, size: int) -> int:
+        """Where the pixels in slot `index` begin; reserves `size` bytes there.
 
         Raises:
             PictureError: when a picture of `size` bytes fits in no slot.
@@ -117,7 +124,6 @@ class Block:
                 f"a picture of {size / 3e6:.1f} megapixels does not fit; raise videoStreamMaxPixels or set "
                 f"videoResolution"
             )
-        index = number % SLOTS
         offset = FIRST_SLOT + index * self.stride
         if size > self._reserved[index]:
             self.reserve(offset, size)

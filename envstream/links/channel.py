@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from envstream.frame import Pixels
+from envstream.links.backlog import Backlog, Waiting
 from envstream.links.block import Block
-from envstream.links.ends import Writer
+from envstream.links.writer import Writer
+
+LAST_PICTURES = 5.0  # Seconds that the end of an env waits for pictures of takes to be taken over.
 
 
 class Channel:
@@ -22,6 +25,8 @@ class Channel:
         wake: tells the server that something new lies in the block; never blocks, never raises.
         envs: of a vector env, the indexes of the sub-envs that can be shown: each is a stream of its own,
             a part of this channel. None = there is one stream.
+        fps: env steps a second at natural speed; None = nobody says.
+        count: envs that are stepped together.
     """
 
     def __init__(
@@ -32,15 +37,22 @@ class Channel:
         block: Block,
         wake: Callable[[], None],
         envs: Sequence[int] | None = None,
+        *,
+        fps: float | None = None,
+        count: int = 1,
     ) -> None:
         self.name = name
+        self.fps = fps
+        self.count = count
         self.envs = None if envs is None else list(envs)
         self.title = title
         self.settings = dict(settings)
         self.block = block
         self.note: dict[str, Any] | None = None  # The last sentence about it, for a server started anew.
+        self.takes: dict[int, dict[str, Any]] = {}  # What was said at their beginning, for such a server too.
         self._writer = Writer(block)
         self._wake = wake
+        self._backlog = Backlog(self._writer, wake)
         self.due = block.due
         self.episode = self._writer.episode
 
@@ -65,6 +77,57 @@ class Channel:
         self._wake()
         return sent
 
+    def send_take(
+        self,
+        picture: Pixels | None,
+        captured: float,
+        cost: float,
+        info: Mapping[str, Any],
+        part: int,
+        take: int,
+    ) -> bool:
+        """Hand over one picture of a take, or what there is to say of it; False when it had to be left out.
+
+        Raises:
+            OSError: when no memory is left for it.
+        """
+        self._writer.steps(info.get("totalSteps", 0))
+        self._writer.spent(cost)
+        if "begin" in info:
+            self.takes[take] = info["begin"]
+        if "end" in info:
+            self.takes.pop(take, None)
+        return self._backlog.put(Waiting(picture, captured, cost, info, part, take))
+
+    @property
+    def behind(self) -> int:
+        """Pictures of takes that the server had no room for yet."""
+        return len(self._backlog)
+
+    def flush(self) -> None:
+        """Hand over what waits, as far as there is room now."""
+        self._backlog.flush()
+
+    def answered(self, part: int, also: bool) -> None:
+        """A picture of a part is about to be taken; `also` for another reason than that it was asked for."""
+        # Before it is handed over: from then on the next one may be asked for.
+        if self.envs is None or len(self.envs) == 1:
+            self.due[0] = 0
+        elif also:
+            self.block.wanted[part] = 0
+
+    def staged(self, part: int) -> int:
+        """Whether an episode of a part is asked for; see `Writer.staged`."""
+        return self._writer.staged(part)
+
+    def orders(self) -> list[int]:
+        """The parts of which an episode is asked for."""
+        return self._writer.orders(1 if self.envs is None else len(self.envs))
+
+    def unstage(self, part: int) -> tuple[int, int]:
+        """Take that order; see `Writer.unstage`."""
+        return self._writer.unstage(part)
+
     def failed(self, cost: float) -> None:
         """A capture took `cost` seconds and gave no picture."""
         self._writer.spent(cost)
@@ -72,6 +135,7 @@ class Channel:
         self._wake()
 
     def close(self) -> None:
-        """Nothing more comes; the page says "ended"."""
+        """Nothing more comes; the page says "ended". What waits for room is given some time."""
+        self._backlog.wait(LAST_PICTURES)
         self._writer.close()
         self._wake()

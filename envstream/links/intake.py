@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from envstream import config
 from envstream.frame import Frame
 from envstream.hub import Hub
 from envstream.links.block import Block
-from envstream.links.ends import Reader
+from envstream.links.reader import Capture, Reader
 from envstream.pace import Budget
 from envstream.stream import Episode, Place, Stream
+from envstream.takes import Takes
 
 
 class Feed:
     """One block and the streams that come out of it: one, or one for each sub-env that can be shown."""
 
-    def __init__(self, reader: Reader, streams: list[Stream]) -> None:
+    def __init__(self, reader: Reader, streams: list[Stream], takes: Takes) -> None:
         self.reader = reader
         self.streams = streams
+        self.takes = takes
         reader.due[0] = 0
         for part, stream in enumerate(streams):
             stream.due = reader.demand(part, len(streams))
             stream.due[0] = 0
             stream.bell = reader.due
+            stream.screening.order = partial(reader.stage, part)
 
     def empty(self, now: float) -> list[Stream]:
         """Take what is there; the streams that have a new frame.
@@ -42,12 +46,17 @@ class Feed:
             streams[0].episodes_seen = reader.episodes_ended
         seconds = reader.spent()
         arrived: dict[str, Stream] = {}
-        for capture in reader.captures():
-            frame = Frame(capture.pixels, capture.number, capture.captured, capture.cost, capture.info)
+        for capture in reader.captures(self.takes.ready):
             stream = streams[capture.part]
-            stream.put(frame, now)
             seconds -= capture.cost
-            arrived[stream.name] = stream
+            make = partial(_frame, capture) if capture.picture is not None else None
+            if capture.take:
+                self.takes.put(stream, capture.take, make, capture.info)
+            if make is not None and (stream.asked or not capture.take):
+                stream.put(make(), now)
+                arrived[stream.name] = stream
+            elif capture.cost:
+                stream.spent(now, capture.cost)
         if seconds > 1e-9:  # Captures that gave no picture are paid for as well.
             next(self._watched(), streams[0]).spent(now, seconds)
         for stream in streams:
@@ -57,11 +66,17 @@ class Feed:
 
     def finish(self) -> None:
         """The trainer closed the env."""
+        self.takes.finish()
         for stream in self.streams:
             stream.finish()
 
     def _watched(self) -> Iterator[Stream]:
         return (stream for stream in self.streams if stream.viewers)
+
+
+def _frame(capture: Capture) -> Frame:
+    info = {key: value for key, value in capture.info.items() if key not in ("begin", "end")}
+    return Frame(capture.pixels, capture.number, capture.captured, capture.cost, info)
 
 
 class Intake:
@@ -71,6 +86,7 @@ class Intake:
         opened: called with each new stream.
         arrived: called with a stream that has a new frame.
         changed: called when a status changed that the pages should hear of at once.
+        takes: makes what deals with the episodes that come through one block.
     """
 
     def __init__(
@@ -79,13 +95,16 @@ class Intake:
         opened: Callable[[Stream], None],
         arrived: Callable[[Stream], None],
         changed: Callable[[], None],
+        takes: Callable[[], Takes],
     ) -> None:
         self._hub = hub
         self._opened = opened
         self._arrived = arrived
         self._changed = changed
+        self._takes = takes
         self._feeds: dict[str, Feed] = {}
         self._budgets: dict[float, Budget] = {}
+        self._ended: list[Takes] = []  # Of envs that were closed, and whose files are not yet whole.
 
     def open(self, message: dict[str, Any], block: Block) -> None:
         """A trainer announced a stream, or those of a vector env, whose pictures come through `block`."""
@@ -101,8 +120,11 @@ class Intake:
             streams = [
                 self._hub.open(f"{name}/{place.env}", title, settings, budget, place) for place in places
             ]
-        self._feeds[name] = Feed(Reader(block), streams)
+        self._feeds[name] = feed = Feed(Reader(block), streams, self._takes())
+        feed.takes.known = {int(take): about for take, about in message.get("takes", {}).items()}
         for stream in streams:
+            stream.screening.natural_fps = message.get("fps") or settings.videoFps
+            stream.screening.together = message.get("count") or 1
             self._opened(stream)
         self.look()
 
@@ -121,6 +143,21 @@ class Intake:
         if feed is not None:
             self._changed()
 
+    @property
+    def pending(self) -> bool:
+        """Whether a trainer wrote something that was not yet taken."""
+        return any(feed.reader.pending for feed in self._feeds.values())
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is still to be written to disk."""
+        return any(takes.busy for takes in (*self._ended, *(feed.takes for feed in self._feeds.values())))
+
+    def finish(self) -> None:
+        """The trainer is gone: what it began is finished."""
+        for feed in self._feeds.values():
+            feed.takes.finish()
+
     def look(self) -> None:
         """Take what is there. Called at every wake-up, and now and then for what came without one."""
         now = time.monotonic()
@@ -130,10 +167,13 @@ class Intake:
                     self._arrived(stream)
             except (ValueError, IndexError) as error:  # What one trainer wrote must not keep others unheard.
                 feed.streams[0].say(f"what came from the training cannot be read: {error}")
-            if feed.reader.closed:
-                feed.finish()
-        closed = [name for name, feed in self._feeds.items() if feed.reader.closed]
+        closed = [
+            name for name, feed in self._feeds.items() if feed.reader.closed and not feed.reader.pending
+        ]
         for name in closed:
-            del self._feeds[name]
+            feed = self._feeds.pop(name)
+            feed.finish()
+            self._ended.append(feed.takes)
+        self._ended = [takes for takes in self._ended if takes.busy]
         if closed:
             self._changed()

@@ -130,8 +130,11 @@ class Sidecar(Worker):
                     address = Address(message["scheme"], message["host"], message["port"])
                     self.start_message["port"] = address.port  # A restarted child comes back where it was.
                     self.came_up(address)
-                elif message["op"] == "quality":
-                    self.chosen(message)
                 elif message["op"] == "failed":
                     reason = "fatal: " + message["message"]
+                else:
+                    if message["op"] == "pageless":
+                        up = True
+                        self.relax()
+                    self.heard(message)
         return up, reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import sys
 import threading
@@ -13,6 +14,8 @@ from typing import Any
 
 from envstream.links import control
 from envstream.links.channel import Channel
+
+log = logging.getLogger("envstream")
 
 # A thread that waits for the interpreter asks for it only after a whole interval without a release. Envs
 # release it for a moment all the time (NumPy's generators do, at every reset), and at Python's 5 ms the
@@ -58,6 +61,7 @@ class Worker(ABC):
         self.stopping = False
         self._usual_interval: float | None = None
         self._channels: list[Channel] = []
+        self._warned: set[str] = set()
         self._line: socket.socket | None = None
         # Protects the list of channels and which line is the current one. `step()` never takes it:
         # a wake-up uses whatever line stands in the attribute.
@@ -102,6 +106,16 @@ class Worker(ABC):
         with self._lock:
             if self._line is not None:
                 self._say(self._line, {"op": "quality", "name": channel.name, "quality": quality})
+
+    def heard(self, message: Mapping[str, Any]) -> None:
+        """The server said something that is no news of its address."""
+        if message["op"] == "quality":
+            self.chosen(message)
+        elif message["op"] == "warning" and message["message"] not in self._warned:
+            self._warned.add(message["message"])
+            log.warning("envstream: %s: %s", message["name"], message["message"])
+        elif message["op"] == "pageless" and message["message"]:
+            self.gave_up(message["message"])
 
     def chosen(self, message: Mapping[str, Any]) -> None:
         """Somebody chose another quality on the page."""
@@ -165,6 +179,9 @@ class Worker(ABC):
             "title": channel.title,
             "settings": channel.settings,
             "envs": channel.envs,
+            "fps": channel.fps,
+            "count": channel.count,
+            "takes": channel.takes,
             **fields,
         }
         self._say(line, message, descriptors)

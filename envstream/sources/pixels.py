@@ -20,6 +20,13 @@ _Array = npt.NDArray[Any]
 _PIL_MODES_READ_AS_THEY_ARE = {"1", "L", "LA", "RGB", "RGBA", "F", "I", "I;16", "I;16L", "I;16B", "I;16N"}
 
 
+BLACK_BEFORE_WARNING = 5  # Pictures in a row that are black before the user is told what helps.
+BLACK = (
+    "the pictures are black; without a screen set MUJOCO_GL=egl (MuJoCo), pass --enable_cameras (Isaac Lab), "
+    "or make the env with render_mode='rgb_array'"
+)
+
+
 def to_rgb(picture: object, *, depth: bool = False, max_pixels: int = 33_000_000) -> Pixels:
     """The picture as uint8 RGB of shape (height, width, 3).
 
@@ -188,3 +195,18 @@ def _refusal(picture: object, advice: str, array: _Array | None = None) -> Pictu
     if array is not None:
         came += f" of shape {array.shape} and dtype {array.dtype}"
     return PictureError(f"expected a picture (height, width, 1 to 4 channels), got {came}; {advice}")
+
+
+class Blackness:
+    """Notices that pictures are black, and that they are no more."""
+
+    def __init__(self) -> None:
+        self._in_a_row = 0
+
+    def seen(self, pixels: Pixels) -> str | None:
+        """What to say when `pixels` were shown: a warning, "" to take it back, None = nothing new."""
+        if not is_black(pixels):
+            warned, self._in_a_row = self._in_a_row >= BLACK_BEFORE_WARNING, 0
+            return "" if warned else None
+        self._in_a_row += 1
+        return BLACK if self._in_a_row == BLACK_BEFORE_WARNING else None

@@ -65,6 +65,13 @@ class RenderSource:
             return LATER
         return self.take()
 
+    def take_each(self) -> object:
+        """The picture of this moment, and with it that of the next step is announced."""
+        picture = self.take()
+        if self._announce is not None:
+            self._announce()
+        return picture
+
     def render(self) -> Any:
         """What the user's own `render()` gives, as if nobody had looked in between."""
         frames = self._env.render()

@@ -104,12 +104,16 @@ class SubEnvs:
         """Whether the pictures are depths, in whatever unit the envs have."""
         return str(getattr(self._base, "render_mode", "")).startswith("depth")
 
-    def take(self, index: int) -> object:
+    def take(self, index: int, each: bool = False) -> object:
         """The picture of one sub-env at this moment, or `LATER` where it is to be asked for after a step.
+
+        `each`: that of the next step will be wanted as well, so that it is never later.
 
         Raises:
             EnvstreamError: when its worker says that it cannot be rendered, or does not answer any more.
         """
+        if each and index in self._sources:
+            return self._sources[index].take_each()
         return self._take(index)
 
     def title(self) -> str:

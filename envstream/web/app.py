@@ -12,6 +12,7 @@ from envstream._version import __version__
 from envstream.hub import Hub
 from envstream.report import counts, status
 from envstream.stream import Stream
+from envstream.web.episodes import Command, add_episodes, nobody_records
 from envstream.web.streaming import Chosen, MaySteer, add_streaming
 from envstream.wire import finite
 
@@ -23,13 +24,17 @@ CONTENT_POLICY = (
 
 
 def create_app(
-    hub: Hub, chosen: Chosen = lambda stream: None, may_steer: MaySteer = lambda headers: True
+    hub: Hub,
+    chosen: Chosen = lambda stream: None,
+    may_steer: MaySteer = lambda headers: True,
+    command: Command = nobody_records,
 ) -> Flask:
     """The app of one hub. Its addresses are relative, so that it works below any path of a proxy.
 
     Args:
         chosen: called with every stream whose quality was changed, from any thread.
         may_steer: whether a request with these headers (names in lower case) may change something.
+        command: starts or stops the recording of a stream; a status and an answer.
     """
     app = Flask("envstream", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = int(hub.config.videoStreamMaxMessage * 1_000_000)
@@ -60,6 +65,7 @@ def create_app(
         return jsonify(status="ok", server="envstream", version=__version__, streams=len(hub.streams))
 
     add_streaming(app, hub, chosen, may_steer)
+    add_episodes(app, hub, command, may_steer)
 
     app.after_request(_guarded)
     return app

@@ -10,6 +10,7 @@ from a2wsgi import WSGIMiddleware
 from envstream.hub import Hub
 from envstream.web.app import create_app
 from envstream.web.auth import Access, Verdict
+from envstream.web.episodes import Command, nobody_records
 from envstream.web.fanout import Fanout
 from envstream.web.pictures import BadRequest, Pictures, Query, answer
 from envstream.web.protocols import EXTENSION
@@ -33,13 +34,18 @@ class Application:
     """ASGI: pictures and sockets on the event loop, everything else through Flask's threads."""
 
     def __init__(
-        self, hub: Hub, access: Access, fanout: Fanout, chosen: Chosen = lambda stream: None
+        self,
+        hub: Hub,
+        access: Access,
+        fanout: Fanout,
+        chosen: Chosen = lambda stream: None,
+        command: Command = nobody_records,
     ) -> None:
         self._hub = hub
         self._access = access
         self._fanout = fanout
         self._pictures = Pictures(hub, fanout)
-        flask: Any = create_app(hub, chosen, access.may_steer)
+        flask: Any = create_app(hub, chosen, access.may_steer, command)
         self._flask: Any = WSGIMiddleware(flask, workers=8)
         self.listeners: set[Callable[[str], None]] = set()
 

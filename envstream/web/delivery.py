@@ -17,9 +17,9 @@ from envstream.points import Point
 from envstream.stream import Stream
 from envstream.track import Track
 from envstream.viewer import Watch
+from envstream.web.messages import rung_text, still_text
 from envstream.web.pipes import Parcel
 from envstream.web.seat import Seat
-from envstream.wire import compact
 
 STILL_AFTER = 0.7  # Seconds that a picture has to stand before it is sent once more, at best quality.
 HEARTBEAT = 0.5  # Seconds between two words that the picture on show is still what there is.
@@ -86,7 +86,7 @@ class Delivery:
             if content <= watch.shown:
                 if now - watch.told_at >= HEARTBEAT:
                     watch.told_at = now
-                    still = still or _still(stream, frame)
+                    still = still or still_text(stream.name, frame)
                     seat.tell(still)
                 continue
             if aim.chain is None:
@@ -199,7 +199,7 @@ class Delivery:
             future.add_done_callback(lambda done: self._on_loop(post))
 
     def _post(self, stream: Stream, frame: Frame, future: Future[Picture], seats: list[Seat]) -> None:
-        if self._hub.streams.get(stream.name) is not stream:
+        if self._hub.get(stream.name) is not stream:
             return  # Begun anew meanwhile: its frames are other frames now.
         if future.cancelled() or future.exception() is not None:
             self._failed(stream, frame, future, seats)
@@ -223,8 +223,20 @@ class Delivery:
                 settled.append(seat)
         if sent:
             stream.shown(picture, now, sent)
+            self._remember(stream, picture)
         if settled:
             self._settled(stream, settled)
+
+    def _remember(self, stream: Stream, picture: Picture) -> None:
+        """Keep what was shown for replay. What builds on other pictures is kept as one that does not."""
+        if stream.plays is not None:
+            return  # Its episodes are kept as they are.
+        if picture.format != "h264":
+            stream.replay.add(picture)
+        elif stream.replay.lacks(picture.frame.number):
+            rung = Rung("auto", picture.quality or stream.points[0].quality, None, 1)
+            made = stream.encoder.picture(picture.frame, rung)
+            made.add_done_callback(lambda done: self._on_loop(lambda: _kept(stream, done)))
 
     def _failed(self, stream: Stream, frame: Frame, future: Future[Picture], seats: list[Seat]) -> None:
         for seat in seats:
@@ -249,18 +261,9 @@ class Delivery:
         if aim is None or (picture.quality or 0) > aim.point.quality:
             return  # The one picture of what stands still: no place on the ladder.
         watch.said = aim, picture.format
-        message = {
-            "type": "rung",
-            "stream": stream.name,
-            "quality": picture.quality,
-            "fps": round(aim.fps or stream.pace.fps, 2),
-            "size": aim.point.size,
-            "auto": aim.auto,
-            "why": aim.why,
-            "codec": picture.format,
-            "window": watch.window or watch.credit.size,
-        }
-        seat.tell(compact(message))
+        window = watch.window or watch.credit.size
+        fps = aim.fps or stream.pace.fps
+        seat.tell(rung_text(stream.name, picture, fps, aim.point.size, aim.auto, aim.why, window))
 
     def _aim(self, stream: Stream, frame: Frame, watch: Watch) -> Aim:
         """What a viewer is to be sent."""
@@ -288,6 +291,6 @@ class Delivery:
         return self._aims.setdefault(aim, aim)
 
 
-def _still(stream: Stream, frame: Frame) -> str:
-    about = {"stream": stream.name, "frameNumber": frame.number, "timestamp": frame.captured}
-    return compact({"type": "still", **about, **frame.info})
+def _kept(stream: Stream, made: Future[Picture]) -> None:
+    if not made.cancelled() and made.exception() is None:
+        stream.replay.add(made.result())

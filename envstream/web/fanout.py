@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 
-from envstream.hub import Hub
+from envstream.hub import EPISODES, Hub
 from envstream.stream import Stream
 from envstream.viewer import DECIDES_EVERY, Watch
 from envstream.web.delivery import Delivery
@@ -25,6 +25,7 @@ class Fanout:
         self._watching: dict[str, set[Seat]] = {}
         self._timers: dict[str, tuple[float, asyncio.Handle]] = {}
         self._delivery = Delivery(hub, self._from_thread, self.drained)
+        self.watched: Callable[[], None] = lambda: None  # Called when others watch than before.
 
     # Seats come, change and go.
 
@@ -52,7 +53,7 @@ class Fanout:
         for name in wanted:
             self._watching.setdefault(name, set()).add(seat)
             self._count(name)
-            stream = self._hub.streams.get(name)
+            stream = self._hub.get(name)
             if stream is not None:
                 self.serve(stream, seat)
 
@@ -60,12 +61,14 @@ class Fanout:
         seats = self._watching[name]
         if not seats:
             del self._watching[name]
-        stream = self._hub.streams.get(name)
+        stream = self._hub.get(name)
         if stream is not None:
             stream.watched(len(seats))
             if not seats:
                 self._cancel(name)
                 stream.unask()
+            if stream.plays is not None:
+                self.watched()
 
     # Frames come.
 
@@ -78,6 +81,11 @@ class Fanout:
         for seat in seats:
             seat.viewer.restart(stream.name)
             self.serve(stream, seat)
+        if stream.name + EPISODES in self._watching:
+            played = self._hub.get(stream.name + EPISODES)
+            if played is not None:
+                self.opened(played)
+                self.watched()
 
     def arrived(self, stream: Stream) -> None:
         """A stream has a new frame: everybody who has credit gets it."""
@@ -115,7 +123,7 @@ class Fanout:
             MessageError: for a frame that was never sent.
         """
         now = time.monotonic()
-        stream = self._hub.streams.get(name)
+        stream = self._hub.get(name)
         watch = seat.viewer.acknowledge(name, number, now, stream.pace if stream else None, transfer)
         if watch is None or stream is None:
             return
@@ -181,7 +189,7 @@ class Fanout:
 
     def _tick(self, stream: Stream) -> None:
         self._timers.pop(stream.name, None)
-        if self._hub.streams.get(stream.name) is stream:
+        if self._hub.get(stream.name) is stream:
             self._ask_for_anyone(stream, time.monotonic())
 
     def _cancel(self, name: str) -> None:
@@ -193,7 +201,7 @@ class Fanout:
         """Ask again where a capture was begun and gave nothing. Called about once a second."""
         now = time.monotonic()
         for name, seats in list(self._watching.items()):
-            stream = self._hub.streams.get(name)
+            stream = self._hub.get(name)
             if stream is not None:
                 frame = stream.buffer.newest()
                 if frame is not None:  # For who waited for one that did not come.

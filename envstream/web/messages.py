@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
+from envstream.encoder import Picture
 from envstream.errors import MessageError
+from envstream.frame import Frame
 from envstream.hub import Hub
 from envstream.report import status
 from envstream.stream import Stream
@@ -86,6 +88,30 @@ def status_text(hub: Hub, names: Iterable[str] | None = None) -> str:
     return _streams_text([hub.streams[name] for name in names if name in hub.streams], complete=False)
 
 
+def rung_text(
+    stream: str, picture: Picture, fps: float, size: float, auto: bool, why: str | None, window: int
+) -> str:
+    """The `rung` message: what a viewer is sent of a stream from now on."""
+    message = {
+        "type": "rung",
+        "stream": stream,
+        "quality": picture.quality,
+        "fps": round(fps, 2),
+        "size": size,
+        "auto": auto,
+        "why": why,
+        "codec": picture.format,
+        "window": window,
+    }
+    return compact(message)
+
+
+def still_text(stream: str, frame: Frame) -> str:
+    """The `still` message: the picture on show is still what there is."""
+    about = {"stream": stream, "frameNumber": frame.number, "timestamp": frame.captured}
+    return compact({"type": "still", **about, **frame.info})
+
+
 class Board:
     """What the pages were told last, so that of many streams only those that changed are told of again."""
 
@@ -99,7 +125,7 @@ class Board:
         marks = {stream.name: stream.mark() for stream in streams}
         complete = list(marks) != list(self._told)
         if not complete:
-            streams = [s for s in streams if s.viewers or marks[s.name] != self._told[s.name]]
+            streams = [s for s in streams if s.watchers or marks[s.name] != self._told[s.name]]
         self._told = marks
         return _streams_text(streams, complete=complete)
 

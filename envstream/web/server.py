@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -22,63 +22,20 @@ from envstream.links import control
 from envstream.links.block import Block
 from envstream.links.intake import Intake
 from envstream.stream import Stream
+from envstream.takes import Takes
 from envstream.web.asgi import Application
 from envstream.web.auth import Access
 from envstream.web.fanout import Fanout
-from envstream.web.messages import LONGEST_MESSAGE, Board
-from envstream.web.protocols import HttpProtocol, SocketProtocol
+from envstream.web.listening import bind_patiently, new_loop, uvicorn_config
+from envstream.web.messages import Board
+from envstream.web.player import Player
+from envstream.web.recorder import Recorder
 
 log = logging.getLogger("envstream")
 
-PORTS_TRIED = 100  # From the wanted port upwards, when it is taken.
-PATIENCE = 1.0  # Seconds in which a taken port may become free.
 LAST_WORDS = 0.5  # Seconds in which viewers hear that the run has ended.
 
 Attach = Callable[[dict[str, Any], list[int]], Block]
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket at `port`, or at the next free one when that is taken; 0 = any.
-
-    Raises:
-        AddressError: when `host` is no address of this machine, or no port is free.
-    """
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except OSError as error:
-        raise AddressError.cannot_bind(host, port, error) from error
-    last: OSError | None = None
-    for candidate in range(port, min(port + PORTS_TRIED, 65536) if port else 1):
-        listener = socket.socket(family, kind)
-        try:
-            if sys.platform != "win32":  # There it would let two servers share a port.
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((address[0], candidate, *address[2:]))
-            listener.listen(2048)
-            return listener
-        except OSError as error:
-            listener.close()
-            last = error
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                break
-    raise AddressError.cannot_bind(host, port, last.strerror if last else "no port is free")
-
-
-async def bind_patiently(host: str, port: int) -> socket.socket:
-    """Like `bind`, but a run that was started again gets the port of the one that is just ending.
-
-    Raises:
-        AddressError: as `bind` does.
-    """
-    for _ in range(int(PATIENCE / 0.1)):
-        listener = bind(host, port)
-        if port in (0, listener.getsockname()[1]):
-            return listener
-        listener.close()
-        await asyncio.sleep(0.1)
-    return bind(host, port)
 
 
 class Server:
@@ -97,52 +54,103 @@ class Server:
         self._up = up
         self._incoming = control.Incoming(line)
         self._ended = asyncio.Event()
+        self._pageless = ""  # Why there is no page.
         self.uvicorn: uvicorn.Server | None = None
 
     async def run(self) -> None:
         """Serve until the control line ends, then say so to the viewers and stop."""
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         start = await self._first_message(loop)
         if start is None:
             return
         settings = config.read(start["settings"])
-        hub = Hub(settings)
+        self._hub = hub = Hub(settings, run=start.get("run"))
         try:
-            listener = await bind_patiently(settings.videoStreamHost, start["port"])
+            listener = await self._listener(settings, start["port"])
         except AddressError as error:
             self._reply({"op": "failed", "message": str(error)})
             return
-        hub.port = listener.getsockname()[1]
-        scheme = "https" if settings.videoStreamTlsCert else "http"
-        fanout = Fanout(hub, loop)
+        if listener is not None:
+            hub.port = listener.getsockname()[1]
+        self._fanout = fanout = Fanout(hub, loop)
+        self._player = Player(hub, fanout, loop)
+        fanout.watched = self._player.look
         self._board = Board(hub)
-        access = Access(start["token"], settings.videoStreamAllowedHosts, scheme)
-
-        def chosen(stream: Stream) -> None:  # Called from Flask's threads.
-            with contextlib.suppress(RuntimeError):  # The loop has just ended.
-                loop.call_soon_threadsafe(self._chosen, hub, fanout, stream)
-
-        self._application = application = Application(hub, access, fanout, chosen)
-        intake = Intake(hub, fanout.opened, fanout.arrived, lambda: self._tell(hub))
+        self._intake = intake = Intake(hub, fanout.opened, fanout.arrived, self._tell, self._takes)
+        self._recorder = Recorder(hub, fanout, partial(self._from_thread, self._tell), self._say)
+        serving = self._serve(settings, start["token"], listener)
         loop.add_reader(self._line.fileno(), self._hear, intake)
         self._handle_all(intake)
-        beat = asyncio.ensure_future(self._beat(hub, fanout, intake, start["pid"]))
-        self.uvicorn = uvicorn.Server(uvicorn_config(application, settings))
-        serving = asyncio.ensure_future(self.uvicorn.serve([listener]))
-        while not self.uvicorn.started and not serving.done():
+        beat = asyncio.ensure_future(self._beat(intake, start["pid"]))
+        while not self._started and not serving.done():
             await asyncio.sleep(0.005)
-        self._listens(hub, scheme)
+        self._listens(_scheme(settings))
         ended = asyncio.ensure_future(self._ended.wait())
-        await asyncio.wait({ended, serving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((ended, serving), return_when=asyncio.FIRST_COMPLETED)
         loop.remove_reader(self._line.fileno())
         beat.cancel()
-        listener.close()
-        await self._last_words(hub, intake, serving)
-        hub.pool.shutdown(wait=False, cancel_futures=True)
+        if listener is not None:
+            listener.close()
+        await self._last_words(intake, serving)
+        hub.close()
 
-    def _listens(self, hub: Hub, scheme: str) -> None:
-        host = hub.config.videoStreamHost
-        self._reply({"op": "listening", "scheme": scheme, "host": host, "port": hub.port})
+    async def _listener(self, settings: StreamConfig, port: int) -> socket.socket | None:
+        """Where to listen; None where there are only recordings to be made.
+
+        Raises:
+            AddressError: when it cannot be listened there, and nothing is recorded that could go on without.
+        """
+        if not settings.videoStream:
+            self._pageless = ""
+            return None
+        try:
+            return await bind_patiently(settings.videoStreamHost, port)
+        except AddressError as error:
+            if not settings.videoRecord:
+                raise
+            self._pageless = str(error)
+            return None
+
+    def _serve(
+        self, settings: StreamConfig, token: str | None, listener: socket.socket | None
+    ) -> asyncio.Future[None]:
+        if listener is None:
+            return asyncio.get_running_loop().create_future()  # Nothing is served until the run ends.
+        access = Access(token, settings.videoStreamAllowedHosts, _scheme(settings))
+        self._application = Application(self._hub, access, self._fanout, self._chosen, self._recorder.command)
+        self.uvicorn = uvicorn.Server(uvicorn_config(self._application, settings))
+        return asyncio.ensure_future(self.uvicorn.serve([listener]))
+
+    @property
+    def _started(self) -> bool:
+        return self.uvicorn is None or self.uvicorn.started
+
+    def _takes(self) -> Takes:
+        """What deals with the episodes of one trainer's block."""
+        resume, begun = partial(self._from_thread, self._intake.look), self._player.begun
+        return Takes(
+            self._hub,
+            partial(self._from_thread, self._say),
+            resume,
+            partial(self._from_thread, begun),
+        )
+
+    def _from_thread(self, call: Callable[..., None], *given: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # The loop has just ended.
+            self._loop.call_soon_threadsafe(partial(call, *given))
+
+    def _say(self, stream: Stream, message: str) -> None:
+        """Something that the page and the trainer's log are to know."""
+        stream.say(message, lasting=True)
+        self._reply({"op": "warning", "name": stream.title, "message": message})
+        self._tell()
+
+    def _listens(self, scheme: str) -> None:
+        host = self._hub.config.videoStreamHost
+        if self.uvicorn is None:
+            self._reply({"op": "pageless", "message": self._pageless})
+        else:
+            self._reply({"op": "listening", "scheme": scheme, "host": host, "port": self._hub.port})
         if self._up is not None:
             self._up()
 
@@ -176,12 +184,16 @@ class Server:
             elif message["op"] == "quality":
                 intake.choose(message)
 
-    def _chosen(self, hub: Hub, fanout: Fanout, stream: Stream) -> None:
-        """Somebody chose another quality on a page: the trainer, the other pages and the pace follow."""
+    def _chosen(self, stream: Stream) -> None:
+        """Somebody chose another quality on a page. Called from Flask's threads."""
+        self._from_thread(self._follow, stream)
+
+    def _follow(self, stream: Stream) -> None:
+        """The trainer, the other pages and the pace follow what was chosen."""
         name = stream.place.group if stream.place is not None else stream.name
         self._reply({"op": "quality", "name": name, "quality": stream.quality})
-        fanout.revive()
-        self._tell(hub)
+        self._fanout.revive()
+        self._tell()
 
     def _reply(self, message: dict[str, Any]) -> None:
         try:
@@ -189,63 +201,64 @@ class Server:
         except OSError:
             self._ended.set()
 
-    def _tell(self, hub: Hub) -> None:
+    def _tell(self) -> None:
         """Tell every viewer that wants to know how the streams are."""
-        if self._application.listeners:
+        listeners = self._listeners
+        if listeners:
             text = self._board.news()
-            for listener in list(self._application.listeners):
+            for listener in list(listeners):
                 listener(text)
 
-    async def _beat(self, hub: Hub, fanout: Fanout, intake: Intake, trainer: int) -> None:
+    @property
+    def _listeners(self) -> set[Callable[[str], None]]:
+        return set() if self.uvicorn is None else self._application.listeners
+
+    async def _beat(self, intake: Intake, trainer: int) -> None:
         """Once a second: what came without a wake-up, the status, and whether the trainer still lives."""
         local = trainer == os.getpid()
         while True:
             await asyncio.sleep(1.0)
             try:
                 intake.look()
-                fanout.revive()
-                self._tell(hub)
+                self._fanout.revive()
+                self._player.look()
+                self._tell()
             except Exception:  # One bad beat must not be the last.
                 log.exception("envstream: the server's once-a-second round failed")
             # End of file says it first, unless a forked process holds the line open.
             if not local and sys.platform != "win32" and os.getppid() != trainer:
                 self._ended.set()
 
-    async def _last_words(self, hub: Hub, intake: Intake, serving: asyncio.Future[None]) -> None:
+    async def _last_words(self, intake: Intake, serving: asyncio.Future[None]) -> None:
         intake.look()
-        hub.finish()
-        self._tell(hub)
+        self._recorder.finish()
+        self._hub.finish()
+        self._tell()
         if self.uvicorn is not None:
             for listening in getattr(self.uvicorn, "servers", ()):
                 listening.close()  # At once: a restarted trainer wants the port.
-            if self._application.listeners:
+            if self._listeners:
                 await asyncio.sleep(LAST_WORDS)
             self.uvicorn.should_exit = True
+        await self._write_out(intake)
+        if self.uvicorn is None:
+            return
         await asyncio.wait({serving}, timeout=2)
-        for connection in list(self.uvicorn.server_state.connections if self.uvicorn else ()):
+        for connection in list(self.uvicorn.server_state.connections):
             connection.transport.abort()  # One that neither reads nor goes.
 
+    async def _write_out(self, intake: Intake) -> None:
+        """Finish what is being recorded: what the trainer left behind is still there."""
+        while intake.pending:
+            intake.look()
+            await asyncio.sleep(0.005)
+        intake.finish()
+        while intake.busy or self._recorder.busy:
+            await asyncio.sleep(0.005)
 
-def uvicorn_config(application: Application, settings: StreamConfig) -> uvicorn.Config:
-    """uvicorn with our protocols, quiet, without compression of frames and without lifespan."""
-    return uvicorn.Config(
-        application,
-        http=HttpProtocol,
-        ws=SocketProtocol,
-        ws_max_size=LONGEST_MESSAGE,
-        ws_per_message_deflate=False,
-        ws_ping_interval=20.0,
-        ws_ping_timeout=20.0,
-        lifespan="off",
-        log_config=None,
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=1,
-        ssl_certfile=settings.videoStreamTlsCert,
-        ssl_keyfile=settings.videoStreamTlsKey,
-    )
+
+def _scheme(settings: StreamConfig) -> str:
+    return "https" if settings.videoStreamTlsCert else "http"
 
 
 def run(line: socket.socket, attach: Attach, up: Callable[[], None] | None = None) -> None:
@@ -264,13 +277,3 @@ def run(line: socket.socket, attach: Attach, up: Callable[[], None] | None = Non
     finally:
         loop.close()
         line.close()
-
-
-def new_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's event loop where it is installed; else asyncio's that can watch sockets."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.SelectorEventLoop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop

@@ -12,7 +12,7 @@ from envstream.codec import MIME
 from envstream.config import PRESETS
 from envstream.encoder import Rung
 from envstream.errors import MessageError
-from envstream.hub import Hub
+from envstream.hub import EPISODES, Hub
 from envstream.viewer import Viewer, Watch
 from envstream.web.fanout import Fanout
 from envstream.web.messages import Ack, is_number, read_message, short_ack, status_text, text, whole
@@ -86,10 +86,12 @@ class ViewerSocket:
         if not self._seat.wants_status:
             return
         self._seat.tell(text)
-        for name in self._seat.viewer.watches:
-            stream = self._hub.streams.get(name)
+        for watched in self._seat.viewer.watches:
+            stream = self._hub.get(watched)
             if stream is None:
                 continue
+            stream = stream.plays or stream
+            name = stream.name
             seen = stream.episodes_seen
             known = self._told.get(name)
             fresh = known is None or known > seen
@@ -110,7 +112,7 @@ class ViewerSocket:
         """The connection has room again."""
         self._pipe.drained()
         for name in self._seat.viewer.watches:
-            stream = self._hub.streams.get(name)
+            stream = self._hub.get(name)
             if stream is not None:
                 self._fanout.serve(stream, self._seat)
 
@@ -166,10 +168,11 @@ class ViewerSocket:
         told_before = self._seat.wants_status  # From then on it is told of every change.
         self._seat.wants_status = message.get("status") is True
         self._seat.viewer.watch(watches)
-        self._told = {name: count for name, count in self._told.items() if name in watches}
+        names = {name.removesuffix(EPISODES) for name in watches}
+        self._told = {name: count for name, count in self._told.items() if name in names}
         self._fanout.changed(self._seat)
         if self._seat.wants_status:
-            self.tell_status(status_text(self._hub, watches if told_before else None))
+            self.tell_status(status_text(self._hub, names if told_before else None))
 
     def _one_watch(self, item: dict[str, Any]) -> Watch:
         width, fps = item.get("width"), item.get("fps")

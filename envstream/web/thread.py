@@ -50,9 +50,9 @@ class ThreadWorker(Worker):
             for message in incoming.receive():
                 if message["op"] == "listening":
                     self.came_up(Address(message["scheme"], message["host"], message["port"]))
-                elif message["op"] == "quality":
-                    self.chosen(message)
                 elif message["op"] == "failed":
                     self.gave_up(message["message"])
+                else:
+                    self.heard(message)
         if not self.stopping and os.getpid() == self.start_message["pid"]:
             self.disconnect()

@@ -12,6 +12,7 @@ from envstream.config import StreamConfig
 from envstream.errors import SettingError
 from envstream.sources.render import LATER
 from envstream.sources.subenvs import SubEnvs
+from envstream.wrappers.director import Director, natural_fps
 from envstream.wrappers.tally import Autoreset, Tally
 from envstream.wrappers.tap import Tap
 
@@ -64,14 +65,17 @@ class Gallery:
         self._envs = chosen(config, sub_envs.count)
         self._parts = {env: part for part, env in enumerate(self._envs)}
         # A vector env of one is shown like any single env.
-        title = sub_envs.title() if config.videoStream else ""
-        self.tap = Tap(config, settings, title, self._envs if sub_envs.count > 1 else None)
+        title = sub_envs.title() if config.videoStream or config.videoRecord else ""
+        envs = self._envs if sub_envs.count > 1 else None
+        self.tap = Tap(config, settings, title, envs, natural_fps(vector_env), sub_envs.count)
+        self._director = Director(self.tap, config, self._envs)
         self._tally = Tally(sub_envs.count, autoreset)
-        self._streams = config.videoStream
+        self._streams = self.tap.wants
         self._records = records
-        self._steps: list[tuple[Any, Any, Any, Any]] = []
+        self._steps: list[tuple[Any, Any, Any, Any, Any]] = []
         self._announced: list[int] = []  # Parts whose picture comes with the next step.
         self._begun = False
+        self._attends = False  # Whether the director is to see each step.
         self._cut = config.videoStreamEnvs == "all" and len(self._envs) < sub_envs.count
 
     def reset(self, mask: Sequence[bool] | None = None) -> None:
@@ -85,12 +89,15 @@ class Gallery:
                 self.tap.open()
             if not self._begun:
                 self._begin()
-            if self.tap.due[0]:
-                self._take()
+            self._begin_episodes()
+            if self.tap.due[0] or self._director.active:
+                self._take({}, None, None)
         except Exception as error:
             self.tap.failed(error)
 
-    def step(self, rewards: Any, terminated: Any, truncated: Any, infos: Any = None) -> None:
+    def step(
+        self, rewards: Any, terminated: Any, truncated: Any, infos: Any = None, actions: Any = None
+    ) -> None:
         """All sub-envs were stepped: take the pictures that are due.
 
         What came of it is only put aside, and counted later, many steps at once: where the workers of a
@@ -102,8 +109,10 @@ class Gallery:
             # Copies, as what was returned may be changed by whoever got it. The infos are large, with the
             # last observations of episodes in them: they are held only where they are read.
             kept = None if self._records is None else infos
-            self._steps.append((np.array(rewards), np.array(terminated), np.array(truncated), kept))
-            if self.tap.due[0] or self._announced or len(self._steps) >= COUNTED_TOGETHER:
+            if not self._director.active:
+                actions = None
+            self._steps.append((np.array(rewards), np.array(terminated), np.array(truncated), kept, actions))
+            if self.tap.due[0] or self._announced or self._attends or len(self._steps) >= COUNTED_TOGETHER:
                 self._settle()
         except Exception as error:
             self.tap.failed(error)
@@ -115,26 +124,51 @@ class Gallery:
         except Exception as error:
             self.tap.failed(error)
         self._begun = False
+        self._director.close()
         self.tap.close()
 
     def _settle(self, *, look: bool = True) -> None:
         """Count the steps that were put aside; `look` = take the pictures that are due of the last one."""
         steps, self._steps = self._steps, []
         tally = self._tally
-        for number, (rewards, terminated, truncated, infos) in enumerate(steps, 1 - len(steps)):
+        for number, (rewards, terminated, truncated, infos, actions) in enumerate(steps, 1 - len(steps)):
             records = NO_RECORDS
             if self._records is not None and np.count_nonzero(terminated):
                 records = self._records(infos)
                 terminated = np.array([env in records for env in range(tally.count)])
             ended = tally.step(rewards, terminated, truncated)
+            how = self._how(ended, truncated) if ended and self._director.active else {}
             # Where the env has begun anew already, the picture shows the new episode; else the old one's end.
             if ended and tally.autoreset == "same_step":
+                for part, reason in how.items():
+                    self._director.ended(part, tally.info(self._envs[part]), reason)
                 self._note(ended, records)
-                ended = ()
-            if look and number == 0 and (self.tap.due[0] or self._announced):
-                self._take()
+                ended, how = (), {}
+            if look and number == 0:
+                self._look(how, rewards, actions)
             if ended:
                 self._note(ended, records)
+
+    def _how(self, ended: Sequence[int], truncated: Any) -> dict[int, str]:
+        """Part → how its episode ended."""
+        parts = {env: self._parts[env] for env in ended if env in self._parts}
+        return {part: "truncated" if truncated[env] else "terminated" for env, part in parts.items()}
+
+    def _look(self, how: dict[int, str], rewards: Any, actions: Any) -> None:
+        """The last of the steps is what the envs show now."""
+        if self._attends:
+            self._begin_episodes()
+        if self.tap.due[0] or self._announced or self._director.active:
+            self._take(how, rewards, actions)
+        self._attends = self._director.attends
+
+    def _begin_episodes(self) -> None:
+        """Tell the director of the episodes that have begun just now."""
+        if self._director.attends and self._sub_envs.problem is None:
+            for part, env in enumerate(self._envs):
+                if self._tally.begins(env):
+                    self._director.begin(part, self._tally.info(env))
+        self._attends = self._director.attends
 
     def _begin(self) -> None:
         self._begun = True
@@ -151,16 +185,27 @@ class Gallery:
                 f"with videoStreamEnvs"
             )
 
-    def _take(self) -> None:
+    def _take(self, how: dict[int, str], rewards: Any, actions: Any) -> None:
+        """Take the pictures that are due, and those of episodes that are captured step by step."""
         if self._sub_envs.problem is not None:
             self.tap.due[0] = 0
             return
+        director, sub_envs = self._director, self._sub_envs
         announced, self._announced = self._announced, []
+        depth, weight = sub_envs.depth, sub_envs.weight
+        for part in director.parts() if director.active or self._attends else ():
+            env = self._envs[part]
+            director.look(part, self._info(env))
+            said = {"action": _one(actions, env), "reward": _one(rewards, env), "ended": how.get(part)}
+            take = partial(sub_envs.take, env, True)
+            director.shoot(part, take, self._info(env), depth=depth, weight=weight, **said)
         for part in dict.fromkeys([*announced, *self.tap.wanted()]):
             env = self._envs[part]
-            info = {**self._tally.info(env), "method": self._sub_envs.method}
-            depth, weight = self._sub_envs.depth, self._sub_envs.weight
-            self.tap.capture(partial(self._picture, part), info, depth=depth, part=part, weight=weight)
+            take = partial(self._picture, part)
+            self.tap.capture(take, self._info(env), depth=depth, part=part, weight=weight)
+
+    def _info(self, env: int) -> dict[str, Any]:
+        return {**self._tally.info(env), "method": self._sub_envs.method}
 
     def _picture(self, part: int) -> object:
         picture = self._sub_envs.take(self._envs[part])
@@ -175,3 +220,11 @@ class Gallery:
             part = self._parts.get(env)
             if part is not None:
                 self.tap.note_episode(number, steps, score, total, part)
+
+
+def _one(values: Any, env: int) -> Any:
+    """What of many belongs to one env; None where that cannot be told."""
+    try:
+        return None if values is None else values[env]
+    except (TypeError, LookupError):
+        return None

@@ -8,8 +8,10 @@ import gymnasium as gym
 
 from envstream import config as settings_module
 from envstream.sources.render import RenderSource
+from envstream.wrappers.director import Director, natural_fps
 from envstream.wrappers.tap import Tap
 
+ALWAYS = b"\1"  # What is due while every step is looked at.
 Obs = TypeVar("Obs")
 Act = TypeVar("Act")
 
@@ -40,9 +42,10 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
         gym.utils.RecordConstructorArgs.__init__(self, **given)
         gym.Wrapper.__init__(self, env)
         title = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
-        self._tap = Tap(checked, given, title)
+        self._tap = Tap(checked, given, title, fps=natural_fps(env))
+        self._director = Director(self._tap, checked)
         self._source = RenderSource(env)
-        self._streams = checked.videoStream
+        self._streams = self._tap.wants
         self._begun = False
         self._look_up()
         self._episode = 0
@@ -55,11 +58,11 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
         result = self.env.reset(seed=seed, options=options)
         if self._streams:
             try:
-                if not self._goes_on:
-                    self._begin()
                 self._steps_before += self._steps
                 self._episode += 1
                 self._steps, self._return = 0, 0.0
+                if not self._goes_on:
+                    self._begin(seed)
                 if self._due[0]:
                     self._take()
             except Exception as error:
@@ -74,9 +77,9 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
                 self._steps += 1
                 self._return += result[1]
                 if result[2] or result[3]:
-                    self._end()
+                    self._end(action, result)
                 elif self._due[0]:
-                    self._take()
+                    self._take(action, result[1])
             except Exception as error:
                 self._failed(error)
         return result
@@ -84,7 +87,7 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
     def render(self) -> Any:
         """What the env renders. A picture that happens to be due is taken from it at no cost."""
         picture = self._source.render()
-        if self._begun and self._tap.due[0]:
+        if self._begun and self._tap.due[0] and not self._director.taking():
             self._tap.capture(lambda: picture, self._info(), depth=self._source.depth)
             self._look_up()
         return picture
@@ -95,6 +98,7 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
             self.env.close()
         finally:
             self._begun = False
+            self._director.close()
             self._tap.close()
             self._look_up()
 
@@ -110,15 +114,15 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
         """The page's address, token included; waits up to 10 s for the server, None when there is none."""
         return self._tap.url
 
-    def _end(self) -> None:
+    def _end(self, action: Act, result: Any) -> None:
         """An episode has ended."""
         if self._due[0]:
-            self._take()
+            self._take(action, result[1], "terminated" if result[2] else "truncated")
         steps = self._steps
         self._note(self._episode, steps, self._return, self._steps_before + steps)
 
-    def _begin(self) -> None:
-        """What an episode begins with the first time, and after failures."""
+    def _begin(self, seed: int | None) -> None:
+        """What an episode begins with the first time, after failures, and where episodes are asked for."""
         if not self._tap.ready:
             self._tap.open()
         if not self._begun:
@@ -127,18 +131,29 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
                 self._tap.warn(self._source.problem)
         if self._source.keeps:
             self._source.reset()
+        if self._source.problem is None:
+            self._director.begin(0, self._info(), seed)
         self._look_up()
 
     def _look_up(self) -> None:
         # What `step()` and `reset()` look at of the tap: an attribute less on a way so often gone.
-        self._due, self._note = self._tap.due, self._tap.note_episode
-        self._goes_on = self._tap.ready and not self._source.keeps  # A reset has only to count.
+        tap, director = self._tap, self._director
+        self._due, self._note = ALWAYS if director.active and tap.ready else tap.due, tap.note_episode
+        # A reset has only to count.
+        self._goes_on = tap.ready and not self._source.keeps and not director.attends
 
-    def _take(self) -> None:
-        if self._source.problem is None:
-            self._tap.capture(self._source.take_or_announce, self._info(), depth=self._source.depth)
+    def _take(self, action: object = None, reward: object = None, ended: str | None = None) -> None:
+        """A picture is due, or every step is looked at."""
+        tap, director, source = self._tap, self._director, self._source
+        if source.problem is not None:
+            tap.due[0] = 0
         else:
-            self._due[0] = 0
+            info, depth = self._info(), source.depth
+            if director.attends:
+                director.look(0, info)
+            said: dict[str, Any] = {"action": action, "reward": reward, "ended": ended}
+            if not director.shoot(0, source.take_each, info, depth=depth, **said) and tap.due[0]:
+                tap.capture(source.take_or_announce, info, depth=depth)
         self._look_up()
 
     def _failed(self, error: Exception) -> None:

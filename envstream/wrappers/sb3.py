@@ -42,6 +42,7 @@ class StreamingVecEnv(VecEnvWrapper):
         # episode with each life that is lost.
         monitored = all(venv.env_is_wrapped(Monitor))
         self._gallery = Gallery(venv, checked, given, "same_step", _records if monitored else None)
+        self._actions: Any = None
         self._never = np.zeros(venv.num_envs, bool)
 
     def reset(self) -> VecEnvObs:
@@ -50,10 +51,15 @@ class StreamingVecEnv(VecEnvWrapper):
         self._gallery.reset()
         return result
 
+    def step_async(self, actions: Any) -> None:
+        """Begin a step."""
+        self._actions = actions
+        self.venv.step_async(actions)
+
     def step_wait(self) -> VecEnvStepReturn:
         """Wait for the step that was begun; take the pictures that are due."""
         result = self.venv.step_wait()
-        self._gallery.step(result[1], result[2], self._never, result[3])
+        self._gallery.step(result[1], result[2], self._never, result[3], self._actions)
         return result
 
     def close(self) -> None:

@@ -81,6 +81,10 @@ class Tally:
                 self._over[env] = True
         return ended
 
+    def begins(self, env: int) -> bool:
+        """Whether a sub-env has begun an episode just now, and no step of it was made."""
+        return self._rounds == self._begun[env] and not self._over[env]
+
     def info(self, env: int) -> dict[str, Any]:
         """What a picture of one sub-env is told along with."""
         return {

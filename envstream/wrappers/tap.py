@@ -7,22 +7,37 @@ import os
 import time
 import weakref
 from collections.abc import Callable, MutableSequence, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from envstream import codec, outlet
-from envstream.config import StreamConfig
+from envstream.config import StreamConfig, portable
 from envstream.errors import EnvstreamError
 from envstream.frame import Pixels
 from envstream.links.channel import Channel
 from envstream.notebook import inline_page
 from envstream.outlet import Outlet
-from envstream.sources.pixels import is_black, to_rgb
+from envstream.sources.pixels import Blackness, to_rgb
 from envstream.sources.render import LATER
 
 log = logging.getLogger("envstream")
 
-BLACK_BEFORE_WARNING = 5  # Pictures in a row that are black before the user is told what helps.
+
+class Take(Protocol):
+    """An episode that is captured step by step, as far as a tap has to know of it."""
+
+    number: int
+    record: bool
+
+
 FAILURES_BEFORE_SILENCE = 5  # Captures in a row that fail before no more are tried in this episode.
+
+LEFT_OUT = (
+    "the server cannot keep up with what is recorded: pictures are left out, and the recording says how "
+    "many; a smaller videoResolution helps"
+)
+# What a copy of a tap has from the one it was copied of.
+KEPT = ("_config", "_settings", "_title", "_warned", "_envs", "_fps", "_count", "wants")
 
 _open_taps: weakref.WeakSet[Tap] = weakref.WeakSet()
 
@@ -40,18 +55,31 @@ class Tap:
 
     Args:
         envs: of a vector env, the sub-envs that can be shown; each is a stream, and a part of this tap.
+        fps: env steps a second at natural speed; None = nobody says.
+        count: envs that are stepped together.
     """
 
     def __init__(
-        self, config: StreamConfig, settings: dict[str, Any], title: str, envs: Sequence[int] | None = None
+        self,
+        config: StreamConfig,
+        settings: dict[str, Any],
+        title: str,
+        envs: Sequence[int] | None = None,
+        fps: float | None = None,
+        count: int = 1,
     ) -> None:
         self._config = config
         self._envs = envs
-        self._settings = settings
+        self._fps = fps
+        self._count = count
+        # The server may have another working directory.
+        folder = str(Path(config.videoRecordFolder).expanduser().absolute())
+        self._settings = portable(settings) | {"videoRecordFolder": folder}
         self._title = config.videoStreamName or title
         self._warned: set[str] = set()
         self._reset()
-        for key in config.without_effect() if config.videoStream else ():
+        self.wants = config.videoStream or config.videoRecord
+        for key in config.without_effect() if self.wants else ():
             log.warning("envstream: %s has no effect in this version", key)
 
     def _reset(self) -> None:
@@ -59,7 +87,7 @@ class Tap:
         self.captures = 0
         self.failures = 0
         self._failed_in_a_row = 0
-        self._black_in_a_row = 0
+        self._blackness = Blackness()
         self._uncharged = 0.0
         self.ready = False
         # Bound to the open channel's: a way of three calls less, which short episodes would go all the time.
@@ -70,7 +98,7 @@ class Tap:
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy in another process or in a deepcopy is a tap of its own, not yet open.
-        return {key: getattr(self, key) for key in ("_config", "_settings", "_title", "_warned", "_envs")}
+        return {key: getattr(self, key) for key in KEPT}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -105,14 +133,16 @@ class Tap:
             self.ready = True
             self.due = self._channel.due
             return
-        if self._broken or not self._config.videoStream:
+        if self._broken or not self.wants:
             return
         # SDL, with which pygame draws many envs, would catch SIGTERM at the first picture: a run that could
         # be ended with `kill` before somebody looked must be afterwards, too.
         os.environ.setdefault("SDL_NO_SIGNAL_HANDLERS", "1")
         try:
             self._outlet = outlet.connect(self._config)
-            self._channel = self._outlet.open(self._title, self._settings, self._config, self._envs)
+            self._channel = self._outlet.open(
+                self._title, self._settings, self._config, self._envs, fps=self._fps, count=self._count
+            )
             self.due = self._channel.due
             self.note_episode = self._channel.episode
             self.ready = True
@@ -148,38 +178,39 @@ class Tap:
 
     def capture(
         self,
-        take: Callable[[], object],
+        picture_now: Callable[[], object],
         info: dict[str, Any],
         *,
         depth: bool = False,
         part: int = 0,
         captured: float | None = None,
         weight: float = 1.0,
+        take: Take | None = None,
     ) -> None:
-        """Take a picture with `take` and hand it over. Called when one is due; never raises an Exception.
+        """Have a picture taken and hand it over. Called when one is due; never raises an Exception.
 
         `captured` is its moment, in monotonic seconds, where that is not now. `weight` is what it costs the
-        training, as a multiple of the time that it takes.
+        training, as a multiple of the time that it takes. `take` is the episode that it is a part of, if it
+        is one that is captured step by step.
         """
         started = time.perf_counter()
-        if self._envs is None or len(self._envs) == 1:
-            # Before the picture is handed over: from then on the next one may be asked for.
-            self.due[0] = 0
         channel = self._channel
         if channel is None:
+            self.due[0] = 0
             return
+        channel.answered(part, also=take is not None)
         try:
-            picture = take()
+            picture = picture_now()
             if picture is LATER:
                 self._uncharged += time.perf_counter() - started  # Paid for with the picture.
                 if self._envs is None:
-                    self.due[0] = 1  # It comes with the next step.
+                    channel.due[0] = 1  # It comes with the next step.
                 return
             captured = captured or time.monotonic()
             pixels = self._pixels(picture, depth)
             measured = time.perf_counter()
             spent = measured - started + self._uncharged
-            channel.send(pixels, captured, weight * spent, info, part)
+            self._hand_over(channel, pixels, captured, weight * spent, info, part, take)
             self._uncharged = time.perf_counter() - measured  # The copy is paid for with the next picture.
             self.captures += 1
             self._failed_in_a_row = 0
@@ -190,13 +221,43 @@ class Tap:
             channel.failed(time.perf_counter() - started)
             raise
 
+    def _hand_over(
+        self,
+        channel: Channel,
+        pixels: Pixels,
+        captured: float,
+        cost: float,
+        info: dict[str, Any],
+        part: int,
+        take: Take | None,
+    ) -> None:
+        if take is None:
+            channel.send(pixels, captured, cost, info, part)
+            return
+        # What is recorded was asked for, whatever it costs: it is not charged to who watches.
+        cost = 0.0 if take.record else cost
+        if not channel.send_take(pixels, captured, cost, info, part, take.number):
+            raise EnvstreamError(LEFT_OUT)
+
+    def cut(self, info: dict[str, Any], part: int, take: Take) -> None:
+        """Say what there is to say of a take, without a picture. Never raises an Exception."""
+        if self._channel is not None:
+            try:
+                self._channel.send_take(None, time.monotonic(), 0.0, info, part, take.number)
+            except Exception as error:
+                self.failed(error)
+
     def _pixels(self, picture: object, depth: bool) -> Pixels:
         if picture is None:
             raise EnvstreamError("render() returned nothing; make the env with render_mode='rgb_array'")
         pixels = to_rgb(picture, depth=depth, max_pixels=self._config.max_pixels)
         if self._config.videoResolution is not None:
             pixels = codec.resize(pixels, *self._config.videoResolution)
-        self._watch_for_black(pixels)
+        news = self._blackness.seen(pixels)
+        if news:
+            self.warn(news, lasting=True)
+        elif news is not None and self._outlet is not None and self._channel is not None:
+            self._outlet.note(self._channel, "")
         return pixels
 
     def failed(self, error: BaseException) -> None:
@@ -219,20 +280,6 @@ class Tap:
         log.warning("envstream: %s: %s", self._title, message)
         if self._outlet is not None and self._channel is not None:
             self._outlet.note(self._channel, message, lasting=lasting)
-
-    def _watch_for_black(self, pixels: Any) -> None:
-        if not is_black(pixels):
-            if self._black_in_a_row >= BLACK_BEFORE_WARNING and self._outlet and self._channel:
-                self._outlet.note(self._channel, "")
-            self._black_in_a_row = 0
-            return
-        self._black_in_a_row += 1
-        if self._black_in_a_row == BLACK_BEFORE_WARNING:
-            self.warn(
-                "the pictures are black; without a screen set MUJOCO_GL=egl (MuJoCo), pass --enable_cameras "
-                "(Isaac Lab), or make the env with render_mode='rgb_array'",
-                lasting=True,
-            )
 
 
 def _nobody_notes(number: int, steps: int, total: float, all_steps: int, part: int = 0) -> None:

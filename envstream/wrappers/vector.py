@@ -64,7 +64,7 @@ class StreamingVectorWrapper(VectorWrapper[Obs, Act, Obs, Act, Array], gym.utils
     def step(self, actions: Act) -> tuple[Obs, Array, Array, Array, dict[str, Any]]:
         """Step the sub-envs; take the pictures that are due."""
         result = self.env.step(actions)
-        self._gallery.step(result[1], result[2], result[3])
+        self._gallery.step(result[1], result[2], result[3], actions=actions)
         return result
 
     def close(self, **kwargs: Any) -> None:
