@@ -17,7 +17,7 @@ from urllib.parse import quote
 from envstream.config import StreamConfig
 from envstream.errors import SharedMemoryError
 from envstream.links.block import Block
-from envstream.links.channel import Channel
+from envstream.links.channel import Channel, Nature
 from envstream.links.sidecar import Sidecar
 from envstream.links.worker import Address, Worker
 
@@ -92,9 +92,7 @@ class Outlet:
         settings: Mapping[str, Any],
         config: StreamConfig,
         envs: Sequence[int] | None = None,
-        *,
-        fps: float | None = None,
-        count: int = 1,
+        nature: Nature = Nature(),  # noqa: B008 - immutable
     ) -> Channel:
         """A channel for an env, or for `envs` of a vector env. The server comes up meanwhile."""
         with _lock:
@@ -105,9 +103,8 @@ class Outlet:
                     raise
                 self._fall_back(str(error))
                 block = Block.create(config.max_pixels, shared=False)
-            channel = Channel(
-                self._free_name(title), title, settings, block, self.wake, envs, fps=fps, count=count
-            )
+            name = self._free_name(title)
+            channel = Channel(name, title, settings, block, self.wake, envs, nature)
             first = not self._channels
             self._channels.append(channel)
             if first:

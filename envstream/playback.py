@@ -143,20 +143,22 @@ class Screening:
         together: envs whose steps are counted together.
         order: has the trainer capture an episode: each how many steps a picture, how many at most, and
             whether what is left of the running one will do. None = there is none to be had.
+        possible: whether there are whole episodes to be had while the run goes on.
         every: each how many steps a picture is taken, and why; see `stride`.
     """
 
     natural_fps: float
     together: int = 1
     order: Callable[[int, int, bool], None] | None = None
+    possible: bool = False
     every: tuple[int, str | None] = (1, None)
     playback: Playback = field(default_factory=Playback)
     _lively: bool = False
 
     def view(self, wanted: str, steps: float | None) -> str:
         """`live` or `episode`: what is `wanted`, or for `auto` what fits so many steps a second."""
-        if wanted != "auto":
-            return wanted
+        if wanted != "auto" or not self.possible:
+            return wanted if self.possible else "live"
         per_env = None if steps is None else steps / self.together
-        self._lively = self.order is not None and lively(per_env, self.natural_fps, self._lively)
+        self._lively = lively(per_env, self.natural_fps, self._lively)
         return "episode" if self._lively else "live"

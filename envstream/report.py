@@ -49,7 +49,7 @@ def status(stream: Stream, now: float) -> dict[str, Any]:
 def _replayable(stream: Stream, now: float) -> dict[str, Any]:
     """What there is of a stream besides the live picture."""
     return {
-        "view": stream.view(now),
+        "view": stream.view(now) if stream.screening.possible else None,
         "naturalFps": stream.screening.natural_fps,
         "screen": _screen(stream, now),
         "clips": stream.archive.edition.get(stream.name, 0) if stream.archive is not None else 0,

@@ -27,10 +27,10 @@ class QuietOutlet:
         self.url = "http://127.0.0.1:8080/"
 
     def open(
-        self, title: str, settings: dict[str, Any], config: Any, envs: Any = None, **env: Any
+        self, title: str, settings: dict[str, Any], config: Any, envs: Any = None, *nature: Any
     ) -> Channel:
         block = Block.create(1_000_000, shared=False)
-        channel = Channel(title, title, settings, block, lambda: None, envs, **env)
+        channel = Channel(title, title, settings, block, lambda: None, envs, *nature)
         self.channels.append(channel)
         self.readers.append(Reader(block))
         return channel

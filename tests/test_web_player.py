@@ -32,6 +32,7 @@ class Cinema(World):
         self.orders: list[tuple[int, int, bool]] = []
         self.stream.screening.order = lambda *order: self.orders.append(order)
         self.stream.screening.natural_fps = 10.0
+        self.stream.screening.possible = True
         self.count = 0
 
     @property

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 from envstream import StreamingWrapper
 from envstream.errors import SettingError
+from envstream.wrappers.sb3 import StreamingVecEnv
+from envstream.wrappers.vector import StreamingVectorWrapper
 from fakes import PictureEnv, QuietOutlet, quiet_outlet
 
 
@@ -242,3 +248,88 @@ def test_what_waits_is_handed_over_with_later_steps(quiet: QuietOutlet) -> None:
         env.step(1)
         captured += quiet.pictures()
     assert [one.info["step"] for one in captured] == list(range(31))
+
+
+def test_without_pyav_recording_says_at_once_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SettingError, match=r"gymnasium-envstream\[record\]"):
+        recorder()
+    StreamingWrapper(PictureEnv())  # Watching goes without.
+
+
+def test_where_recordings_go_is_said_once(
+    quiet: QuietOutlet, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for _ in range(2):
+        recorder(videoRecordFolder=str(tmp_path / "somewhere")).reset()
+    assert capsys.readouterr().err == f"envstream: recording to {tmp_path / 'somewhere'}\n"
+
+
+# --- vector envs ---------------------------------------------------------------------------------------
+
+
+def vector(mode: str, lengths: list[int], **settings: Any) -> StreamingVectorWrapper[Any, Any, Any]:
+    envs = [partial(PictureEnv, length=length) for length in lengths]
+    inner = gym.vector.SyncVectorEnv(envs, autoreset_mode=gym.vector.AutoresetMode(mode))
+    return StreamingVectorWrapper(inner, videoStream=False, videoRecord=True, **settings)
+
+
+def play(envs: Any, quiet: QuietOutlet, steps: int) -> list[Any]:
+    captured = []
+    envs.reset(seed=1)
+    for _ in range(steps):
+        captured += quiet.pictures()
+        envs.step(np.ones(envs.num_envs, int))
+    return captured + quiet.pictures()
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_of_a_vector_env_each_recorded_episode_has_its_first_and_its_last_picture(
+    quiet: QuietOutlet, mode: str
+) -> None:
+    envs = vector(mode, [3, 5], videoRecordEpisodes="all", videoStreamEnvs="all")
+    captured = play(envs, quiet, 16)
+    whole = [take for take in takes(captured) if "end" in take[-1].info]
+    for take in whole:
+        last = {"rl-video-env-0": 3, "rl-video-env-1": 5}[take[0].info["begin"]["record"][:14]]
+        assert [one.info["step"] for one in take] == list(range(last + 1)), mode
+        assert take[-1].info["end"]["steps"] == last and take[-1].picture is not None
+    assert {take[0].info["begin"]["record"] for take in whole} >= {
+        "rl-video-env-0-episode-0",
+        "rl-video-env-0-episode-2",
+        "rl-video-env-1-episode-1",
+    }
+
+
+def test_of_one_recorded_sub_env_the_names_are_as_of_a_single_env(quiet: QuietOutlet) -> None:
+    envs = vector("NextStep", [3, 5], videoRecordEpisodes="every: 2")
+    assert names(play(envs, quiet, 12)) == ["rl-video-episode-0", "rl-video-episode-2"]
+
+
+def test_a_sub_envs_episode_that_is_asked_for_is_captured_and_the_others_are_not(quiet: QuietOutlet) -> None:
+    made = [partial(PictureEnv, length=length) for length in (4, 6)]
+    envs = StreamingVectorWrapper(gym.vector.SyncVectorEnv(made), videoStreamEnvs="all")
+    envs.reset()
+    quiet.readers[-1].stage(1, every=2, most=100)
+    captured = []
+    for _ in range(20):
+        envs.step(np.ones(2, int))
+        captured += quiet.pictures()
+    (take,) = takes(captured)
+    assert {one.part for one in take} == {1}
+    assert [one.info["step"] for one in take] == [0, 2, 4, 6]
+    assert [one.info["action"] for one in take] == [None, 1, 1, 1]
+
+
+def test_stable_baselines_envs_are_recorded_with_their_last_picture(quiet: QuietOutlet) -> None:
+    venv = DummyVecEnv([partial(PictureEnv, length=4)])
+    envs = StreamingVecEnv(venv, videoStream=False, videoRecord=True, videoRecordEpisodes="every: 2")
+    captured = []
+    envs.reset()
+    for _ in range(15):
+        captured += quiet.pictures()
+        envs.step(np.array([1]))
+    first, second = takes(captured + quiet.pictures())[:2]
+    for take in (first, second):
+        assert [one.info["step"] for one in take] == [0, 1, 2, 3, 4]
+        assert take[-1].picture is not None and take[-1].info["end"]["ended"] == "terminated"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from envstream.frame import Pixels
 from envstream.links.backlog import Backlog, Waiting
@@ -11,6 +13,25 @@ from envstream.links.block import Block
 from envstream.links.writer import Writer
 
 LAST_PICTURES = 5.0  # Seconds that the end of an env waits for pictures of takes to be taken over.
+
+
+def _hand_over_rest(backlog: Backlog, owner: int) -> None:
+    if os.getpid() == owner:  # In a forked process the memory is the parent's.
+        backlog.wait(LAST_PICTURES)
+
+
+class Nature(NamedTuple):
+    """What a server has to know of an env to show its episodes.
+
+    Attributes:
+        fps: env steps a second at natural speed; None = nobody says.
+        together: envs that are stepped at once.
+        episodes: whether whole episodes can be had.
+    """
+
+    fps: float | None = None
+    together: int = 1
+    episodes: bool = False
 
 
 class Channel:
@@ -25,8 +46,7 @@ class Channel:
         wake: tells the server that something new lies in the block; never blocks, never raises.
         envs: of a vector env, the indexes of the sub-envs that can be shown: each is a stream of its own,
             a part of this channel. None = there is one stream.
-        fps: env steps a second at natural speed; None = nobody says.
-        count: envs that are stepped together.
+        nature: what else the server has to know of the env.
     """
 
     def __init__(
@@ -37,13 +57,10 @@ class Channel:
         block: Block,
         wake: Callable[[], None],
         envs: Sequence[int] | None = None,
-        *,
-        fps: float | None = None,
-        count: int = 1,
+        nature: Nature = Nature(),  # noqa: B008 - immutable
     ) -> None:
         self.name = name
-        self.fps = fps
-        self.count = count
+        self.nature = nature
         self.envs = None if envs is None else list(envs)
         self.title = title
         self.settings = dict(settings)
@@ -55,6 +72,8 @@ class Channel:
         self._backlog = Backlog(self._writer, wake)
         self.due = block.due
         self.episode = self._writer.episode
+        # A script that ends without closing its env: what waits is given some time as well.
+        weakref.finalize(self, _hand_over_rest, self._backlog, os.getpid())
 
     def wanted(self) -> list[int]:
         """The parts that a picture is asked for."""

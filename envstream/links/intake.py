@@ -123,8 +123,10 @@ class Intake:
         self._feeds[name] = feed = Feed(Reader(block), streams, self._takes())
         feed.takes.known = {int(take): about for take, about in message.get("takes", {}).items()}
         for stream in streams:
-            stream.screening.natural_fps = message.get("fps") or settings.videoFps
-            stream.screening.together = message.get("count") or 1
+            screening = stream.screening
+            screening.natural_fps = message.get("fps") or settings.videoFps
+            screening.together = message.get("together") or 1
+            screening.possible = message.get("episodes", False)
             self._opened(stream)
         self.look()
 

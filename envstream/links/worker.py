@@ -179,8 +179,7 @@ class Worker(ABC):
             "title": channel.title,
             "settings": channel.settings,
             "envs": channel.envs,
-            "fps": channel.fps,
-            "count": channel.count,
+            **channel.nature._asdict(),
             "takes": channel.takes,
             **fields,
         }

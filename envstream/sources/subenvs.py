@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +18,37 @@ IN_A_WORKER = 2.5  # What a picture from a worker costs, as a multiple of the ti
 _ATTRIBUTE = "_envstream_render"  # Under this name a worker's env keeps its `RemoteRender`.
 
 
+class LastLook:
+    """Takes the picture of an env before it is reset: the last one of an episode that is over.
+
+    A vector env that begins anew within the step that ends an episode leaves no other moment for it. Never
+    raises anything but what the env's own `reset()` does.
+    """
+
+    def __init__(self, env: Any, source: RenderSource) -> None:
+        self._source = source
+        self._reset = env.reset
+        self._armed = False
+        self._picture: object = None
+        env.reset = self
+
+    def arm(self) -> None:
+        """Take the picture when the env is reset next."""
+        self._armed, self._picture = True, None
+
+    def picture(self) -> object:
+        """That picture, once; None where there is none."""
+        picture, self._picture = self._picture, None
+        return picture
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._armed:
+            self._armed = False
+            with contextlib.suppress(Exception):  # What cannot be rendered is said when it is asked for.
+                self._picture = np.array(self._source.take())
+        return self._reset(*args, **kwargs)
+
+
 class RemoteRender:
     """Renders an env inside the worker process that steps it; never raises there.
 
@@ -27,9 +59,13 @@ class RemoteRender:
 
     def __init__(self) -> None:
         self._source: RenderSource | None = None
+        self._last: LastLook | None = None
 
-    def __call__(self, named: bool = False) -> tuple[object, str | None]:
-        """The picture, or where `named` the env's name, and no complaint; or None and what went wrong."""
+    def __call__(self, named: bool = False, last: str = "") -> tuple[object, str | None]:
+        """The picture, or where `named` the env's name, and no complaint; or None and what went wrong.
+
+        `last`: "arm" to have the last picture of the episode taken, "take" to get it.
+        """
         try:
             # Set as an attribute it is not told whose; Gymnasium's and Stable-Baselines3's workers both call
             # it with their env in `env`.
@@ -38,6 +74,12 @@ class RemoteRender:
                 return _name(env), None
             if self._source is None:
                 self._source = RenderSource(env)
+            if last:
+                self._last = self._last or LastLook(env, self._source)
+                if last == "arm":
+                    self._last.arm()
+                    return None, None
+                return self._last.picture(), None
             picture = self._source.take()
             if not isinstance(picture, (np.ndarray, str)):
                 pickle.dumps(picture)  # Here it may fail; on its way out of the worker it must not.
@@ -63,19 +105,23 @@ class SubEnvs:
         self._base = base = _innermost(vector_env)
         self._sources: dict[int, RenderSource] = {}
         self._prepared: set[int] = set()
+        self._looks: dict[int, LastLook] = {}
         self.count = int(vector_env.num_envs)
         self.renders_all = False
         self.method = "render"
         # Workers wait for each other: a picture of one takes as much again from all of them afterwards, and
         # what the server does with it, where they keep every core busy. Measured with 8 on 2 cores.
         self.weight = 1.0
-        self._take: Callable[[int], object]
+        self._take: Callable[..., object]
+        self._in_workers = False
         if isinstance(getattr(base, "envs", None), Sequence):
             self._take = self._from_here
         elif hasattr(base, "parent_pipes"):
             self._take, self.weight = self._from_gymnasium_worker, IN_A_WORKER
+            self._in_workers = True
         elif hasattr(base, "remotes") and hasattr(base, "env_method"):
             self._take, self.weight = self._from_sb3_worker, IN_A_WORKER
+            self._in_workers = True
         else:
             self.renders_all = True
             self._take = self._from_all
@@ -112,9 +158,34 @@ class SubEnvs:
         Raises:
             EnvstreamError: when its worker says that it cannot be rendered, or does not answer any more.
         """
-        if each and index in self._sources:
-            return self._sources[index].take_each()
+        if each and not self._in_workers and not self.renders_all:
+            return self._source_of(index).take_each()
         return self._take(index)
+
+    def arm(self, index: int) -> None:
+        """Have the last picture of a sub-env's episode taken, where it begins anew within the same step.
+
+        Raises:
+            EnvstreamError: when its worker does not answer any more.
+        """
+        if self._in_workers:
+            self._take(index, False, "arm")
+        elif not self.renders_all:
+            if index not in self._looks:
+                source = self._source_of(index)
+                self._looks[index] = LastLook(self._base.envs[index], source)
+            self._looks[index].arm()
+
+    def last(self, index: int) -> object:
+        """The last picture of a sub-env's episode that is over, if it was armed; else None.
+
+        Raises:
+            EnvstreamError: when its worker does not answer any more.
+        """
+        if self._in_workers:
+            return self._take(index, False, "take")
+        look = self._looks.get(index)
+        return None if look is None else look.picture()
 
     def title(self) -> str:
         """The name of the envs: their id where they have one."""
@@ -131,28 +202,31 @@ class SubEnvs:
         return _name(base)
 
     def _from_here(self, index: int) -> object:
+        return self._source_of(index).take_or_announce()
+
+    def _source_of(self, index: int) -> RenderSource:
         source = self._sources.get(index)
         if source is None:
             source = self._sources[index] = RenderSource(self._base.envs[index])
-        return source.take_or_announce()
+        return source
 
-    def _from_gymnasium_worker(self, index: int, named: bool = False) -> object:
+    def _from_gymnasium_worker(self, index: int, named: bool = False, last: str = "") -> object:
         base = self._base
         if base._state.value != "default":  # In the midst of step_async: its answers come first.
             raise EnvstreamError(f"sub-env {index} is stepping: it can be rendered only between steps")
         if index not in self._prepared:
             self._ask(index, ("_setattr", (_ATTRIBUTE, RemoteRender())))
             self._prepared.add(index)
-        answer, _ = self._ask(index, ("_call", (_ATTRIBUTE, (named,), {})))
+        answer, _ = self._ask(index, ("_call", (_ATTRIBUTE, (named, last), {})))
         return _picture(index, answer)
 
-    def _from_sb3_worker(self, index: int, named: bool = False) -> object:
+    def _from_sb3_worker(self, index: int, named: bool = False, last: str = "") -> object:
         self._see_it_lives(index)
         try:
             if index not in self._prepared:
                 self._base.set_attr(_ATTRIBUTE, RemoteRender(), indices=[index])
                 self._prepared.add(index)
-            (answer,) = self._base.env_method(_ATTRIBUTE, named, indices=[index])
+            (answer,) = self._base.env_method(_ATTRIBUTE, named, last, indices=[index])
         except (EOFError, OSError) as error:
             raise _dead(index) from error
         return _picture(index, answer)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from envstream.config import PRESETS
 from envstream.encoder import Picture, Rung
-from envstream.hub import Hub
+from envstream.hub import EPISODES, Hub
 from envstream.stream import Stream
 from envstream.viewer import Viewer, Watch
 from envstream.web.fanout import Fanout
@@ -62,7 +62,9 @@ class Query:
         return None if number is None else int(number)
 
     def choice(self, key: str, choices: Iterable[str], default: str) -> str:
-        value = self._values.get(key, default)
+        value = self._values.get(key)
+        if value is None:
+            return default
         if value not in choices:
             raise BadRequest(f"{key}={value[:40]!r}: expected one of {', '.join(choices)}")
         return value
@@ -89,7 +91,7 @@ class Pictures:
         The head goes through `send`; pictures are written to the connection itself.
         """
         stream = self._find(query)
-        name = query.text("stream") or (stream.name if stream else "")
+        name = stream.name if stream else query.text("stream") or ""
         watch = Watch(_rung(query, "jpeg"), query.number("fps", 0.1, 240), quality(query), window=1)
         chunked = protocol.scope["http_version"] != "1.0"
         seat = Seat(Viewer(), PartPipe(protocol.transport, chunked))
@@ -159,7 +161,13 @@ class Pictures:
         return (await asyncio.wrap_future(stream.encoder.picture(frame, best))).of(frame)
 
     def _find(self, query: Query) -> Stream | None:
-        return self._hub.find(query.text("stream"))
+        """The stream that is meant, or what plays its episodes where that is the view that is wanted."""
+        stream = self._hub.find(query.text("stream"))
+        view = query.choice("view", ("live", "episode"), "")
+        if stream is None or stream.plays is not None:
+            return stream
+        wanted = view or stream.config.videoStreamView
+        return self._hub.get(stream.name + EPISODES) if wanted == "episode" else stream
 
     async def _none(self, send: Send, why: str) -> None:
         await answer(send, 503, f"{why}; try again\n".encode(), [(b"retry-after", b"1"), NO_STORE])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import math
 from collections.abc import Callable
@@ -10,11 +11,15 @@ from typing import Any
 
 from envstream import triggers
 from envstream.config import StreamConfig
+from envstream.errors import SettingError
 from envstream.wire import brief
 from envstream.wrappers.tap import Tap
 
 # Numbers of takes: others after a fork or in another process of the same server would be others as well.
 _numbers = itertools.count(1)
+
+
+NO_PYAV = 'videoRecord=True: recordings need PyAV; pip install "gymnasium-envstream[record]"'
 
 
 @dataclass
@@ -59,11 +64,12 @@ class Director:
         envs: of a vector env, the sub-envs that can be shown, in the order of the tap's parts.
 
     Raises:
-        SettingError: for a trigger that leads to no function, and where recordings cannot be made at all.
+        SettingError: for a trigger that leads to no function, and where PyAV is missing that records.
     """
 
     def __init__(self, tap: Tap, config: StreamConfig, envs: list[int] | None = None) -> None:
         self._tap = tap
+        tap.nature = tap.nature._replace(episodes=True)
         self._config = config
         self._envs = envs
         self._takes: dict[int, Take] = {}
@@ -71,6 +77,8 @@ class Director:
         self._broken: set[str] = set()  # Triggers that raised.
         self._episodes = self._steps = None
         if config.videoRecord:
+            if importlib.util.find_spec("av") is None:  # Looked for only: the trainer need not load it.
+                raise SettingError(NO_PYAV)
             self._episodes = triggers.read("videoRecordEpisodes", config.videoRecordEpisodes)
             self._steps = triggers.read("videoRecordSteps", config.videoRecordSteps)
 

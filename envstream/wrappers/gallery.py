@@ -10,6 +10,7 @@ import numpy as np
 
 from envstream.config import StreamConfig
 from envstream.errors import SettingError
+from envstream.links.channel import Nature
 from envstream.sources.render import LATER
 from envstream.sources.subenvs import SubEnvs
 from envstream.wrappers.director import Director, natural_fps
@@ -67,7 +68,7 @@ class Gallery:
         # A vector env of one is shown like any single env.
         title = sub_envs.title() if config.videoStream or config.videoRecord else ""
         envs = self._envs if sub_envs.count > 1 else None
-        self.tap = Tap(config, settings, title, envs, natural_fps(vector_env), sub_envs.count)
+        self.tap = Tap(config, settings, title, envs, Nature(natural_fps(vector_env), sub_envs.count))
         self._director = Director(self.tap, config, self._envs)
         self._tally = Tally(sub_envs.count, autoreset)
         self._streams = self.tap.wants
@@ -141,13 +142,22 @@ class Gallery:
             # Where the env has begun anew already, the picture shows the new episode; else the old one's end.
             if ended and tally.autoreset == "same_step":
                 for part, reason in how.items():
-                    self._director.ended(part, tally.info(self._envs[part]), reason)
+                    self._last_look(part, reason)
                 self._note(ended, records)
                 ended, how = (), {}
             if look and number == 0:
                 self._look(how, rewards, actions)
             if ended:
                 self._note(ended, records)
+
+    def _last_look(self, part: int, reason: str) -> None:
+        """A sub-env's episode has ended, and the next one has begun already."""
+        director, env = self._director, self._envs[part]
+        info, picture = self._info(env), None
+        if director.taking(part) and self._sub_envs.problem is None:
+            picture = self._sub_envs.last(env)
+        if picture is None or not director.shoot(part, lambda: picture, info, ended=reason):
+            director.ended(part, info, reason)
 
     def _how(self, ended: Sequence[int], truncated: Any) -> dict[int, str]:
         """Part → how its episode ended."""
@@ -168,6 +178,8 @@ class Gallery:
             for part, env in enumerate(self._envs):
                 if self._tally.begins(env):
                     self._director.begin(part, self._tally.info(env))
+                    if self._tally.autoreset == "same_step" and self._director.taking(part):
+                        self._sub_envs.arm(env)
         self._attends = self._director.attends
 
     def _begin(self) -> None:

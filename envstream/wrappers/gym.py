@@ -7,6 +7,7 @@ from typing import Any, SupportsFloat, TypeVar
 import gymnasium as gym
 
 from envstream import config as settings_module
+from envstream.links.channel import Nature
 from envstream.sources.render import RenderSource
 from envstream.wrappers.director import Director, natural_fps
 from envstream.wrappers.tap import Tap
@@ -42,7 +43,7 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
         gym.utils.RecordConstructorArgs.__init__(self, **given)
         gym.Wrapper.__init__(self, env)
         title = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
-        self._tap = Tap(checked, given, title, fps=natural_fps(env))
+        self._tap = Tap(checked, given, title, nature=Nature(natural_fps(env)))
         self._director = Director(self._tap, checked)
         self._source = RenderSource(env)
         self._streams = self._tap.wants

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 import weakref
 from collections.abc import Callable, MutableSequence, Sequence
@@ -14,7 +15,7 @@ from envstream import codec, outlet
 from envstream.config import StreamConfig, portable
 from envstream.errors import EnvstreamError
 from envstream.frame import Pixels
-from envstream.links.channel import Channel
+from envstream.links.channel import Channel, Nature
 from envstream.notebook import inline_page
 from envstream.outlet import Outlet
 from envstream.sources.pixels import Blackness, to_rgb
@@ -36,9 +37,14 @@ LEFT_OUT = (
     "the server cannot keep up with what is recorded: pictures are left out, and the recording says how "
     "many; a smaller videoResolution helps"
 )
+NO_EPISODES = (
+    "episodes of this kind of env cannot be captured step by step, so videoRecord has no effect; what is "
+    "shown of it can be recorded from the page"
+)
 # What a copy of a tap has from the one it was copied of.
-KEPT = ("_config", "_settings", "_title", "_warned", "_envs", "_fps", "_count", "wants")
+KEPT = ("_config", "_settings", "_title", "_warned", "_envs", "nature", "wants")
 
+_folders_told: set[str] = set()
 _open_taps: weakref.WeakSet[Tap] = weakref.WeakSet()
 
 
@@ -55,8 +61,7 @@ class Tap:
 
     Args:
         envs: of a vector env, the sub-envs that can be shown; each is a stream, and a part of this tap.
-        fps: env steps a second at natural speed; None = nobody says.
-        count: envs that are stepped together.
+        nature: what else the server has to know of the env.
     """
 
     def __init__(
@@ -65,13 +70,11 @@ class Tap:
         settings: dict[str, Any],
         title: str,
         envs: Sequence[int] | None = None,
-        fps: float | None = None,
-        count: int = 1,
+        nature: Nature = Nature(),  # noqa: B008 - immutable
     ) -> None:
         self._config = config
         self._envs = envs
-        self._fps = fps
-        self._count = count
+        self.nature = nature
         # The server may have another working directory.
         folder = str(Path(config.videoRecordFolder).expanduser().absolute())
         self._settings = portable(settings) | {"videoRecordFolder": folder}
@@ -141,18 +144,27 @@ class Tap:
         try:
             self._outlet = outlet.connect(self._config)
             self._channel = self._outlet.open(
-                self._title, self._settings, self._config, self._envs, fps=self._fps, count=self._count
+                self._title, self._settings, self._config, self._envs, self.nature
             )
             self.due = self._channel.due
             self.note_episode = self._channel.episode
             self.ready = True
             _open_taps.add(self)
+            self._say_recording()
             # An env that is dropped without close(), as by a cell that is run again, ends its stream too.
             self._ending = weakref.finalize(self, self._outlet.close, self._channel)
             self._ending.atexit = False
         except (EnvstreamError, OSError, ImportError) as error:
             self._broken = True
             self.warn(f"{error}. Training goes on without a page.")
+
+    def _say_recording(self) -> None:
+        if self._config.videoRecord and not self.nature.episodes:
+            self.warn(NO_EPISODES)
+        folder = self._settings["videoRecordFolder"]
+        if self._config.videoRecord and self.nature.episodes and folder not in _folders_told:
+            _folders_told.add(folder)
+            sys.stderr.write(f"envstream: recording to {folder}\n")
 
     def close(self) -> None:
         """End the stream; the page says so."""
