@@ -39,6 +39,13 @@ class Budget:
         # Cost not yet paid for stays due: several captures in a row cannot share one pause.
         self.paid_until = max(self.paid_until, started) + charge / self.max_overhead
 
+    def ease(self, now: float) -> None:
+        """Have what would be paid for a long while from now on be owed instead, and paid off later."""
+        late = self.paid_until - (now + LONGEST_PAUSE_FOR_ONE)
+        if late > 0:
+            self.paid_until -= late
+            self._owed += late * self.max_overhead
+
     def fps(self, cost: float) -> float:
         """Pictures a second that it allows to each stream that shares it, where one takes `cost` seconds."""
         return self.max_overhead / charged(cost) / max(1, len(self.sharers))

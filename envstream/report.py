@@ -12,6 +12,8 @@ def status(stream: Stream, now: float) -> dict[str, Any]:
     """What the page is told about a stream."""
     frame = stream.buffer.newest()
     info = frame.info if frame else {}
+    played = stream.episodes_played
+    sent = played if played is not None and played.viewers and not stream.viewers else stream
     place, waiting = stream.place, stream.waiting(now)
     return {
         "name": stream.name,
@@ -29,8 +31,8 @@ def status(stream: Stream, now: float) -> dict[str, Any]:
         "best": stream.points[0].quality,
         "levels": sorted({point.quality for point in stream.points}, reverse=True),
         "codecs": ["h264", "jpeg"] if stream.video else ["jpeg"],
-        "cache": stream.encoder.counts(),
-        "video": stream.encoder.saving,
+        "cache": sent.encoder.counts(),
+        "video": sent.encoder.saving,
         "limit": _limit(stream, now),
         "viewers": stream.watchers,
         "episode": info.get("episode"),

@@ -209,3 +209,18 @@ def test_a_rate_is_right_for_more_events_than_are_remembered() -> None:
     for n in range(10_000):
         rate.add(n / 100)
     assert rate.at(99.99) == pytest.approx(100.0)
+
+
+def test_a_long_debt_can_be_paid_off_over_the_next_captures_and_none_of_it_is_forgiven() -> None:
+    budget = Budget(0.05)
+    for number in range(500):  # An episode in a burst: half a second, for which ten are to be paid.
+        budget.captured(10.0 + number / 1000, 0.001)
+    assert budget.paid_until == pytest.approx(20.0, abs=0.1)
+    budget.ease(11.0)
+    assert budget.paid_until == pytest.approx(13.0)
+    now = budget.paid_until
+    for _ in range(20):
+        budget.captured(now, 0.001)
+        assert budget.paid_until - now <= 2.0 + 1e-9
+        now = max(budget.paid_until, now + 1 / 30)
+    assert 20.3 < now < 21.0, "what the twenty more cost included"

@@ -110,6 +110,14 @@ def test_its_pictures_come_in_one_piece(client: FlaskClient, hub: Hub) -> None:
     assert [round(codec.decode(part).mean() / 10) for part in parts] == [0, 1, 2, 3, 4]
 
 
+def test_its_pictures_can_be_had_in_part(client: FlaskClient, hub: Hub) -> None:
+    clip = keep(hub, 3, 5.0)
+    told = client.get(f"/api/episodes/{clip.name}").get_json()["pictures"][3]
+    span = f"bytes={told['offset']}-{told['offset'] + told['size'] - 1}"
+    answer = client.get(f"/api/episodes/{clip.name}/pictures", headers={"Range": span})
+    assert (answer.status_code, answer.data) == (206, clip.stills[3].data)
+
+
 def test_an_episode_can_be_saved_as_a_film(client: FlaskClient, hub: Hub) -> None:
     clip = keep(hub, 3, 5.0)
     answer = client.get(f"/api/episodes/{clip.name}.mp4")

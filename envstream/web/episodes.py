@@ -58,8 +58,9 @@ def add_episodes(app: Flask, hub: Hub, command: Command, may_steer: MaySteer) ->
         clip = hub.archive.get(name)
         if clip is None:
             return jsonify(error=GONE), 404
-        size = {"Content-Length": str(clip.size)}
-        return Response(clip.data(), mimetype="application/octet-stream", headers=size)
+        answer = Response(b"".join(clip.data()), mimetype="application/octet-stream")
+        answer.make_conditional(request.environ, True, clip.size)
+        return answer
 
     _add_replay(app, hub, may_steer)
     _add_recordings(app, hub, command, may_steer)

@@ -60,6 +60,8 @@ class Player:
     def _stop(self, stream: Stream) -> None:
         if stream.screening.playback.clip is not None or stream.screening.playback.waited(time.monotonic()):
             stream.screening.playback.stop()
+            # A whole episode was captured at once: who looks at the live picture now need not wait it out.
+            stream.pace.budget.ease(time.monotonic())
             self._lanes.pop(stream, None)
             if stream.screening.order is not None:
                 stream.screening.order(0, 0, False)

@@ -52,6 +52,17 @@ export function pinnedQuality() {
   return pins().get('quality');
 }
 
+/** What `#show=live` or `#show=episodes` asks for, or null. */
+export function pinnedShow() {
+  const show = pins().get('show');
+  return show === 'live' || show === 'episodes' ? show : null;
+}
+
+/** The kept episode that `#episode=e12` asks for, or null. */
+export function pinnedEpisode() {
+  return pins().get('episode');
+}
+
 function keep(hash) {
   try {
     history.replaceState(history.state, '', `#${hash}`);
@@ -69,10 +80,31 @@ export function pin(name, grid) {
   keep(hash);
 }
 
+function keepOne(key, value) {
+  const hash = pins();
+  if (value === null) hash.delete(key);
+  else hash.set(key, value);
+  keep(hash);
+}
+
 /** Keep in the address which quality this page wants; null = as the link allows. */
 export function pinQuality(quality) {
-  const hash = pins();
-  if (quality === null) hash.delete('quality');
-  else hash.set('quality', quality);
-  keep(hash);
+  keepOne('quality', quality);
+}
+
+/** Keep in the address whether whole episodes are seen. */
+export function pinShow(show) {
+  keepOne('show', show);
+}
+
+/** Keep in the address which kept episode is replayed; null = none. */
+export function pinEpisode(id) {
+  keepOne('episode', id);
+}
+
+/** The address of a replay, for somebody else. */
+export function replayAddress(stream, id) {
+  const url = new URL(location.href);
+  url.hash = new URLSearchParams({ stream, episode: id });
+  return url.href;
 }

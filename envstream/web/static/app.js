@@ -3,27 +3,30 @@
 import { embed } from './address.js';
 import { Awake } from './awake.js';
 import { Big } from './big.js';
+import { Cinema } from './cinema.js';
 import { showMoment } from './face.js';
 import { fold } from './fold.js';
 import { Gallery } from './gallery.js';
 import { Listing } from './listing.js';
 import { Quality } from './quality.js';
 import { Returns } from './returns.js';
+import { Sight } from './sight.js';
 import { SimpleView } from './simple.js';
 import { Connection } from './socket.js';
 import { Video } from './video.js';
 import { View } from './view.js';
 import { Watching } from './watching.js';
 
-const RENDER_MS = 200;
-const STATS_MS = 1000;
+const [RENDER_MS, STATS_MS] = [200, 1000];
 
 const part = (id) => document.getElementById(id);
 const listing = new Listing();
-const returns = new Returns(part('chart'));
+const returns = new Returns(part('chart'), (clip, byKey) => cinema.open(clip, byKey));
 const rungs = new Map(); // name → what this viewer is sent of a stream
 const connection = new Connection({
-  ...{ hello, streams, frame, still, change },
+  ...{ hello, streams, change },
+  frame: (one) => sight.frame(one),
+  still: (message) => sight.still(message),
   episodes: (message) => returns.take(message),
   rung: (message) => rungs.set(message.stream, message),
   problem: (message) => (trouble = message.message || message.code || null),
@@ -35,11 +38,24 @@ const gallery = new Gallery(listing, {
   paint: (meta, now) => big.date(meta, now),
   sight: () => watching.soon(),
 });
-const toLocal = (seconds) => connection.clock.toLocal(seconds);
-const big = new Big(toLocal, { renew, failed }, () => !gallery.open);
-const simple = new SimpleView(part('simple'), streams, paintedSimple);
-const view = new View({ listing, gallery, big, simple }, { watch, render, live });
-const quality = new Quality(part('quality-box'), part('quality'), preferred);
+const big = new Big((seconds) => connection.clock.toLocal(seconds), { renew, failed }, () => !gallery.open);
+const simple = new SimpleView(part('simple'), streams, () => (big.blank = false));
+const view = new View({ listing, gallery, big, simple }, {
+  ...{ watch, render, live },
+  leave: () => cinema.leave(),
+  instead: (action) => cinema.instead(action),
+});
+const cinema = new Cinema({
+  change: seen,
+  look: (name) => view.turn(name),
+  chosen: () => view.chosen,
+  switched: () => big.forget(true),
+  mark: (clips, current) => returns.mark(clips, current),
+  grid: () => gallery.open,
+  bare: () => gallery.open || simple.active,
+});
+const sight = new Sight({ view, gallery, big, simple, cinema });
+const quality = new Quality(part('quality-box'), part('quality'), seen);
 const video = new Video(watch);
 const watching = new Watching((message) => connection.send(message), wanted);
 const awake = new Awake(roused);
@@ -58,6 +74,7 @@ function hello(message, fresh) {
     listing.clear();
     returns.clear();
     gallery.clear();
+    cinema.forget();
     big.forget();
     listed = view.paused = big.picture.frozen = false;
   }
@@ -70,23 +87,8 @@ function streams(list, complete = true) {
   listing.take(list, complete);
   returns.tidy((name) => listing.has(name) || name === view.chosen);
   view.settle(first);
+  follow();
   watch();
-}
-
-/** Where a stream is seen now; undefined while it is not. */
-function pictureOf(stream) {
-  if (view.paused) return undefined;
-  return stream === view.chosen && !gallery.open ? big.picture : gallery.tile(stream)?.picture;
-}
-
-function frame(one) {
-  const picture = pictureOf(one.meta.stream);
-  if (picture) picture.show(one);
-  else one.ack();
-}
-
-function still(message) {
-  pictureOf(message.stream)?.still(message);
 }
 
 function change() {
@@ -99,8 +101,8 @@ function change() {
 
 function wanted() {
   const large = { quality: quality.mine, video: video.wanted };
-  const seen = awake.now && !view.paused;
-  return { streams: seen ? gallery.wanted(view.chosen, embed || view.full, large) : [], status: awake.now };
+  const looking = awake.now && !view.paused;
+  return { streams: looking ? sight.wanted(large, embed || view.full) : [], status: awake.now };
 }
 
 function watch() {
@@ -119,10 +121,10 @@ function renew() {
 
 function failed() {
   video.giveUp();
-  preferred();
+  seen();
 }
 
-function preferred() {
+function seen() {
   watch();
   render();
 }
@@ -133,25 +135,21 @@ function roused() {
 }
 
 function syncSimple() {
-  if (connection.blocked) simple.show(view.chosen, !view.paused && awake.now, quality.mine);
+  const { name } = sight;
+  if (connection.blocked) simple.show(name, name !== null && !view.paused && awake.now, quality.mine);
   else if (simple.active) simple.stop();
   gallery.simple = simple.active;
 }
 
+function follow() {
+  cinema.update(listing.get(view.chosen), awake.now, performance.now());
+}
+
 // ---- what is shown
 
+/** Whether the server's picture is the one that is seen. */
 function live() {
-  return connection.phase === 'open' || simple.active;
-}
-
-function paintedSimple(image) {
-  big.blank = false;
-  image.classList.toggle('pixelated', Math.max(image.naturalWidth, image.naturalHeight) <= 320);
-}
-
-function fps(now, status) {
-  if (simple.active && !view.paused) return status?.fps ?? 0;
-  return gallery.open ? gallery.fps(now) : big.picture.fps(now);
+  return cinema.mode === 'live' && (connection.phase === 'open' || simple.active);
 }
 
 function render() {
@@ -159,27 +157,29 @@ function render() {
   const { chosen, paused } = view;
   const grid = gallery.extent;
   const status = grid ? listing.liveliest : listing.get(chosen);
+  const rung = grid ? undefined : rungs.get(sight.name);
+  follow();
   if (simple.active && !paused && status?.age != null) big.shownAt = now - status.age * 1000;
   const { phase, ever, refusal, retryAt } = connection;
   showMoment({
-    ...{ phase, ever, refusal, status, listed, paused, chosen, grid },
+    ...{ phase, ever, refusal, status, listed, paused, chosen, grid, rung },
     blank: big.blank,
     ago: big.ago(now),
     retryMs: retryAt === null ? null : Math.max(0, retryAt - now),
     simple: simple.active,
     meta: grid ? gallery.newest : big.picture.meta,
-    rung: grid ? undefined : rungs.get(chosen),
     received: connection.flow.perSecond(now),
-    fps: fps(now, status),
+    fps: sight.fps(now, status),
     failures: big.picture.failures,
     problem: quality.failure ?? video.failure ?? trouble,
     several: listing.size > 1,
     many: listing.many,
     kind: listing.lastEnv === null ? 'stream' : 'env',
+    ...cinema.moment(now, big),
   });
-  quality.update(grid ? undefined : status, rungs.get(chosen), now);
+  quality.update(grid ? undefined : status, rung, now);
   gallery.describe();
-  if (!grid && !big.blank && big.picture.meta) gallery.tile(chosen)?.mirror(big.picture.canvas, big.picture.meta, now);
+  sight.mirror(now);
   returns.show(chosen, now);
 }
 
@@ -189,7 +189,7 @@ document.addEventListener('fullscreenchange', watch);
 setInterval(render, RENDER_MS);
 setInterval(() => {
   if (watching.count === 0) return;
-  const rounded = { fps: +fps(performance.now()).toFixed(2), latency: +big.latency.toFixed(2) };
+  const rounded = { fps: +sight.fps(performance.now()).toFixed(2), latency: +big.latency.toFixed(2) };
   connection.send({ type: 'performance_stats', ...rounded, queueSize: big.picture.pending + gallery.pending });
 }, STATS_MS);
 
@@ -197,3 +197,4 @@ fold(part('delivery'));
 document.body.classList.toggle('embed', embed);
 connection.open();
 render();
+cinema.begin();

@@ -10,6 +10,8 @@ export class Big {
   blank = true;
   /** When the picture on show was captured, on our clock; null where that is not known. */
   shownAt = null;
+  /** Since when another picture has been awaited, if none has come. */
+  since = 0;
   /** Milliseconds from there until it was seen. */
   latency = 0;
 
@@ -47,11 +49,12 @@ export class Big {
     return this.shownAt === null ? null : Math.max(0, now - this.shownAt);
   }
 
-  /** Forget the picture on show. */
-  forget() {
-    this.picture.clear();
-    this.blank = true;
+  /** Forget the picture on show; `kept`: it stays in sight until another one comes. */
+  forget(kept = false) {
+    this.picture.clear(kept);
+    this.blank = this.blank || !kept;
     this.shownAt = null;
+    this.since = performance.now();
   }
 
   /** A tile stands in until the first large picture. */

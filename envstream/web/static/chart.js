@@ -1,36 +1,48 @@
-/** Chart: returns of recent episodes on a canvas, with their running mean and a tooltip. */
+/** Chart: returns of recent episodes on a canvas, with their running mean, the kept ones, and a tooltip. */
 
-import { limits, meanWindow, nearest, runningMean, ticks } from './scale.js';
-import { chartSummary, compact, count, score } from './words.js';
+import { drawAxes } from './axes.js';
+import { dot, line } from './ink.js';
+import { Marks } from './marks.js';
+import { meanWindow, nearest, runningMean } from './scale.js';
+import { rankWord } from './screening.js';
+import { chartSummary, count, score } from './words.js';
 
-const PAD = { top: 8, right: 10, bottom: 22, left: 8 };
 const DOTS_UP_TO = 90;
+const WAYS = { keys: 'Enter replays it', mouse: 'click to replay', touch: 'tap again to replay' };
 
 export class Chart {
   #canvas;
   #tip;
   #legend;
+  #onReplay;
   #episodes = [];
   #means = [];
-  #plot = null; // where things were drawn last: {xs, ys, left, right, top, bottom}
-  #at = null; // episode number under the pointer
+  #marks = new Marks();
+  #plot = null; // where things were drawn last: {xs, ys, left, right, top, bottom, x, y}
+  #at = null; // episode number that is looked at
+  #way = 'mouse'; // by what
+  #twice = false; // whether it was looked at before it was touched
 
-  /** `figure` holds a canvas, [data-chart=tip|empty|mean] and the two legend keys. */
-  constructor(figure) {
+  /** `figure` holds a canvas, [data-chart=tip|empty|mean|kept] and the legend keys; `onReplay(clip)` for a kept one. */
+  constructor(figure, onReplay) {
     this.#canvas = figure.querySelector('canvas');
     this.#tip = figure.querySelector('[data-chart=tip]');
+    this.#onReplay = onReplay;
     this.#legend = {
       empty: figure.querySelector('[data-chart=empty]'),
       mean: figure.querySelector('[data-chart=mean]'),
       raw: figure.querySelector('.key-raw'),
       line: figure.querySelector('.key-mean'),
+      kept: figure.querySelector('[data-chart=kept]'),
     };
     new ResizeObserver(() => this.draw()).observe(this.#canvas);
     document.addEventListener('themechange', () => this.draw());
     const canvas = this.#canvas;
     canvas.addEventListener('pointermove', (event) => this.#point(event));
-    canvas.addEventListener('pointerdown', (event) => this.#point(event));
-    canvas.addEventListener('pointerleave', () => this.#leave());
+    canvas.addEventListener('pointerdown', (event) => this.#press(event));
+    canvas.addEventListener('click', (event) => this.#click(event));
+    // What a finger has touched stays, until something else is touched.
+    canvas.addEventListener('pointerleave', (event) => event.pointerType !== 'touch' && this.#leave());
     canvas.addEventListener('blur', () => this.#leave());
     canvas.addEventListener('keydown', (event) => this.#key(event));
   }
@@ -42,8 +54,20 @@ export class Chart {
     this.#means = runningMean(episodes.map((one) => one[2] ?? NaN), width);
     this.#legend.mean.textContent = `mean of ${width}`;
     this.#legend.empty.hidden = episodes.length > 0;
-    this.#canvas.setAttribute('aria-label', chartSummary(episodes));
     this.draw();
+    this.#describe();
+  }
+
+  /** The kept episodes, and the id of the one that is replayed. */
+  mark(clips, current) {
+    this.#marks.clips = clips;
+    this.#marks.current = current;
+    this.draw();
+    this.#describe();
+  }
+
+  #describe() {
+    this.#canvas.setAttribute('aria-label', chartSummary(this.#episodes, this.#marks.count));
   }
 
   draw() {
@@ -58,55 +82,24 @@ export class Chart {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
     this.#plot = null;
-    if (this.#episodes.length > 0) this.#drawAll(pen, width, height, ratio);
+    this.#marks.clear();
+    if (this.#episodes.length > 0) this.#drawAll(pen, { width, height, ratio });
     this.#showTip();
   }
 
-  #drawAll(pen, width, height, ratio) {
+  #drawAll(pen, size) {
     const style = getComputedStyle(this.#canvas);
     const numbers = this.#episodes.map((one) => one[0]);
     const returns = this.#episodes.map((one) => one[2] ?? NaN);
-    const [low, high] = limits(returns);
-    pen.font = `${style.fontSize} ${style.fontFamily}`;
-    const yTicks = ticks(low, high, Math.max(2, height / 44));
-    const labels = yTicks.map(compact);
-    const left = PAD.left + Math.ceil(Math.max(...labels.map((text) => pen.measureText(text).width))) + 6;
-    const box = { left, right: width - PAD.right, top: PAD.top, bottom: height - PAD.bottom };
-    let [first, final] = [numbers[0], numbers[numbers.length - 1]];
-    if (first === final) [first, final] = [first - 1, final + 1]; // one point stands in the middle
-    const x = (number) => box.left + ((number - first) / (final - first)) * (box.right - box.left);
-    const y = (value) => box.bottom - ((value - low) / (high - low)) * (box.bottom - box.top);
-
-    pen.fillStyle = style.color;
-    pen.strokeStyle = style.borderTopColor;
-    pen.lineWidth = 1 / ratio;
-    pen.textBaseline = 'middle';
-    pen.textAlign = 'right';
-    yTicks.forEach((value, i) => {
-      const at = (Math.round(y(value) * ratio) + 0.5) / ratio; // on the device's pixels, hence crisp
-      pen.beginPath();
-      pen.moveTo(box.left, at);
-      pen.lineTo(box.right, at);
-      pen.stroke();
-      pen.fillText(labels[i], box.left - 6, at);
-    });
-    pen.textBaseline = 'alphabetic';
-    const only = numbers[0] === numbers[numbers.length - 1];
-    for (const number of only ? [numbers[0]] : ticks(first, final, Math.max(2, (box.right - box.left) / 80), true)) {
-      const text = count(number);
-      const half = pen.measureText(text).width / 2;
-      pen.textAlign = 'center';
-      pen.fillText(text, Math.min(width - half, Math.max(half, x(number))), height - 5);
-    }
-
-    const xs = numbers.map(x);
-    const ys = returns.map(y);
-    const means = this.#means.map((value) => (value === null ? NaN : y(value)));
+    const plot = drawAxes(pen, style, size, numbers, returns);
+    const [xs, ys] = [numbers.map(plot.x), returns.map(plot.y)];
     this.#drawReturns(pen, xs, ys);
     pen.strokeStyle = getComputedStyle(this.#legend.line).color;
     pen.lineWidth = 2;
-    line(pen, xs, means);
-    this.#plot = { xs, ys, ...box };
+    line(pen, xs, this.#means.map((value) => (value === null ? NaN : plot.y(value))));
+    const kept = getComputedStyle(this.#legend.kept);
+    this.#marks.draw(pen, plot, kept.color, kept.borderTopColor);
+    this.#plot = { xs, ys, ...plot };
   }
 
   #drawReturns(pen, xs, ys) {
@@ -122,77 +115,83 @@ export class Chart {
     for (let i = 0; i < xs.length; i += 1) dot(pen, xs[i], ys[i], size);
   }
 
+  // ---- what is looked at
+
+  #press(event) {
+    const before = this.#at;
+    this.#point(event);
+    this.#twice = before !== null && before === this.#at;
+  }
+
   #point(event) {
     if (!this.#plot) return;
-    const index = nearest(this.#plot.xs, event.clientX - this.#canvas.getBoundingClientRect().left);
-    this.#look(index);
+    const { left, top } = this.#canvas.getBoundingClientRect();
+    const [x, y] = [event.clientX - left, event.clientY - top];
+    const way = event.pointerType === 'touch' ? 'touch' : 'mouse';
+    this.#look(this.#marks.near(x, y, way)?.episode ?? this.#episodes[nearest(this.#plot.xs, x)]?.[0] ?? null, way);
+  }
+
+  /** A finger has to say first which one it means. */
+  #click(event) {
+    const clip = this.#marks.of(this.#at);
+    if (clip && (event.pointerType !== 'touch' || this.#twice)) this.#onReplay(clip, false);
   }
 
   #key(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey || !this.#plot) return;
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!step || event.altKey || event.ctrlKey || event.metaKey || !this.#plot) return;
+    const clip = event.key === 'Enter' ? this.#marks.of(this.#at) : undefined;
+    if (!step && !clip) return;
     event.preventDefault();
     event.stopPropagation(); // here the arrows walk along the episodes, not the streams
+    if (clip) this.#onReplay(clip, true);
+    else if (event.shiftKey) this.#look(this.#marks.beside(this.#at, step)?.episode ?? this.#at, 'keys');
+    else this.#look(this.#beside(step), 'keys');
+  }
+
+  #beside(step) {
     const end = this.#episodes.length - 1;
     const index = this.#at === null ? end : this.#index() + step;
-    this.#look(Math.min(end, Math.max(0, index)));
+    return this.#episodes[Math.min(end, Math.max(0, index))][0];
   }
 
   #index() {
     return this.#episodes.findIndex((one) => one[0] === this.#at);
   }
 
-  #look(index) {
-    const number = this.#episodes[index]?.[0] ?? null;
-    if (number === this.#at) return;
+  #look(number, way) {
+    if (number === this.#at && way === this.#way) return;
     this.#at = number;
+    this.#way = way;
+    this.#canvas.classList.toggle('leads', this.#marks.of(number) !== undefined);
     this.draw();
   }
 
   #leave() {
-    this.#at = null;
-    this.draw();
+    this.#look(null, this.#way);
   }
 
   #showTip() {
-    const index = this.#at === null ? -1 : this.#index();
+    const clip = this.#marks.of(this.#at);
+    const row = this.#episodes[this.#index()] ?? (clip && [clip.episode, clip.steps, clip.return]);
     const plot = this.#plot;
-    this.#tip.hidden = index < 0 || !plot;
+    this.#tip.hidden = !row || !plot;
     if (this.#tip.hidden) return;
-    const [number, steps, value] = this.#episodes[index];
-    const [x, y] = [plot.xs[index], plot.ys[index]];
+    const [number, steps, value] = row;
+    const [x, y] = [plot.x(number), plot.y(value ?? NaN)];
     const pen = this.#canvas.getContext('2d');
     pen.strokeStyle = pen.fillStyle = getComputedStyle(this.#canvas).color;
     pen.lineWidth = 1;
     line(pen, [x, x], [plot.top, plot.bottom]);
     pen.fillStyle = getComputedStyle(this.#legend.line).color;
-    dot(pen, x, y, 4);
-    const lines = [`episode ${count(number)}`, `return ${score(value)}`, `${count(steps)} steps`];
+    if (clip) this.#marks.ring(pen, x, y, getComputedStyle(this.#legend.kept).color);
+    else dot(pen, x, y, 4);
+    const lines = [`episode ${count(number)}${rankWord(clip)}`, `return ${score(value)}`, `${count(steps)} steps`];
+    if (clip) lines.push(WAYS[this.#way]);
     this.#tip.replaceChildren(...lines.map((text) => Object.assign(document.createElement('span'), { textContent: text })));
     // Beside the finger or pointer, on the side where there is room.
-    const right = x > (plot.left + plot.right) / 2;
-    this.#tip.style.transform = `translate(${right ? x - 10 : x + 10}px, 6px) translateX(${right ? '-100%' : '0'})`;
+    const { offsetWidth: wide } = this.#tip;
+    const left = x > (plot.left + plot.right) / 2 ? Math.max(0, x - 12 - wide) : x + 12;
+    this.#tip.style.transform = `translate(${left}px, 6px)`;
   }
-}
-
-/** A line that is broken where a value is missing. */
-function line(pen, xs, ys) {
-  pen.beginPath();
-  let drawing = false;
-  for (let i = 0; i < xs.length; i += 1) {
-    if (!Number.isFinite(ys[i])) drawing = false;
-    else if (drawing) pen.lineTo(xs[i], ys[i]);
-    else {
-      pen.moveTo(xs[i], ys[i]);
-      drawing = true;
-    }
-  }
-  pen.stroke();
-}
-
-function dot(pen, x, y, radius) {
-  if (!Number.isFinite(y)) return;
-  pen.beginPath();
-  pen.arc(x, y, radius, 0, 2 * Math.PI);
-  pen.fill();
 }

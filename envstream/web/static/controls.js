@@ -8,6 +8,16 @@ const KEYS = {
   s: 'save',
   g: 'grid',
   e: 'find',
+  v: 'show',
+  r: 'replay',
+  c: 'record',
+  R: 'record', // With shift.
+  ',': 'back',
+  '.': 'on',
+  '+': 'faster',
+  '-': 'slower',
+  Home: 'first',
+  End: 'last',
   t: 'theme',
   Escape: 'leave',
   ArrowLeft: 'left',
@@ -15,12 +25,20 @@ const KEYS = {
   ArrowUp: 'up',
   ArrowDown: 'down',
 };
-const OWN_KEYS = 'input, textarea, select, [contenteditable]';
+const OWN_KEYS = 'input:not([type=range]), textarea, select, [contenteditable]';
+const REPEATED = ['back', 'on']; // While the key is held.
+const SLIDER_KEYS = ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown', 'Home', 'End', 'PageUp', 'PageDown'];
+
+/** What a key means: R is r with shift, and r where only caps lock is on. */
+function actionOf({ key, shiftKey }) {
+  return KEYS[key.length === 1 && !(key === 'R' && shiftKey) ? key.toLowerCase() : key];
+}
 
 /** `actions` = {pause, fullscreen, …}, by `data-action` and by key. One that gives false leaves the key to the browser. */
 export function wire(actions) {
   for (const button of document.querySelectorAll('[data-action]')) {
     button.addEventListener('click', (event) => {
+      if (button instanceof HTMLAnchorElement) event.preventDefault(); // A link is for those who want its address.
       actions[button.dataset.action]();
       // After a mouse click the space bar is to pause, not to click the same button again.
       if (event.detail > 0) button.blur();
@@ -31,8 +49,9 @@ export function wire(actions) {
     const { target } = event;
     if (target instanceof Element && target.closest(OWN_KEYS)) return;
     if (event.key === ' ' && target instanceof Element && target.closest('button, summary')) return;
-    const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!action || event.repeat) return;
+    if (target instanceof HTMLInputElement && SLIDER_KEYS.includes(event.key)) return;
+    const action = actionOf(event);
+    if (!action || (event.repeat && !REPEATED.includes(action))) return;
     if (actions[action]() !== false) event.preventDefault();
   });
 }
@@ -55,12 +74,31 @@ export async function toggleFullscreen(viewer) {
   document.dispatchEvent(new Event('fullscreenchange'));
 }
 
-function download(blob, name) {
+/** Save a blob as a file. */
+export function download(blob, name) {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+/** Put a text on the clipboard; gives whether that is allowed here. */
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Not on pages that are not secure, as at http://host: there the older way.
+  }
+  const field = Object.assign(document.createElement('textarea'), { value: text, className: 'unseen' });
+  const before = document.activeElement;
+  document.body.append(field);
+  field.select();
+  const copied = document.execCommand('copy');
+  field.remove();
+  before?.focus?.({ preventScroll: true });
+  return copied;
 }
 
 /**

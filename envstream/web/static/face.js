@@ -6,7 +6,8 @@ import { fullName } from './listing.js';
 import { notice } from './notice.js';
 import { mark, Readout } from './readout.js';
 import { summary } from './scale.js';
-import { compact, count, duration, extent, rate, score, situation } from './words.js';
+import { situation } from './situation.js';
+import { compact, count, duration, extent, rate, score } from './words.js';
 
 const readout = new Readout(document);
 
@@ -51,7 +52,8 @@ function delivery({ status, meta, rung, received }) {
  * Show a moment.
  * @param {object} moment all that `situation` needs, and chosen, meta (of the picture on show), rung (what this viewer
  *   is sent of the stream), received (bytes a second), fps, blank, failures, problem, several (whether there are streams
- *   to choose from), many (so many that one searches), grid (null, or what it shows: title, kind, found, all, sight)
+ *   to choose from), many (so many that one searches), grid (null, or what it shows: title, kind, found, all, sight),
+ *   offers (whether whole episodes can be seen)
  */
 export function showMoment(moment) {
   const { status, ago, chosen, meta, fps, blank, simple, paused, grid } = moment;
@@ -70,6 +72,8 @@ export function showMoment(moment) {
     view: grid ? 'grid' : 'one',
     streams: moment.several ? 'several' : 'one',
     many: moment.many,
+    show: moment.show,
+    offers: moment.offers,
   });
   readout.set({
     ...numbers(moment),
@@ -86,10 +90,11 @@ export function showMoment(moment) {
     pause: paused ? 'Resume' : 'Pause',
     kind: moment.kind,
   });
+  attribute('note', 'title', note);
   const heading = `${title} · ${badge.toLowerCase()}`;
   if (document.title !== heading) document.title = heading;
   attribute('pause-icon', 'href', paused ? '#i-play' : '#i-pause');
-  attribute('badge-icon', 'href', `#s-${state}`);
+  attribute('badge-icon', 'href', state === 'live' && moment.show === 'episodes' ? '#s-episode' : `#s-${state}`);
   attribute('overlay-icon', 'href', `#s-${state}`);
   attribute('picture', 'aria-label', `Picture of ${title}`);
   attribute('grid-button', 'aria-pressed', String(grid !== null));

@@ -75,7 +75,7 @@ export class Gallery {
     if (this.open) this.#grid.describe();
   }
 
-  /** The streams to watch: those whose tile is in sight, and the big one, `large` = how; `alone`: only that. */
+  /** The streams to watch: those whose tile is in sight, and the big one (or null), `large` = how; `alone`: only that. */
   wanted(chosen, alone, large) {
     if (!this.open) return wantedStreams({ chosen, tiles: alone ? [] : this.#strip.sight, large });
     const { sight, tileWidth } = this.#grid;

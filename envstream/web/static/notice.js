@@ -1,5 +1,6 @@
 /** Notice: the quiet line under the picture: what holds it back, and what went wrong. Pure. */
 
+import { screenLimit } from './screening.js';
 import { count, duration, pictureless, rate } from './words.js';
 
 const REASONS = {
@@ -32,15 +33,19 @@ export function rungNote(rung, fps) {
 }
 
 /** The quiet line under the picture: what holds it back or went wrong. */
-export function notice({ status, rung, simple, problem, failures, grid }) {
-  const limit = status?.state === 'ended' ? null : status?.limit;
+export function notice({ status, rung, simple, problem, failures, grid, show }) {
+  const whole = show === 'episodes'; // They have a rate of their own.
+  const limit = status?.state === 'ended' || whole ? null : status?.limit;
   const held = status?.state === 'ended' || simple ? null : rung;
   const parts = [
     simple ? 'simple mode: something on the way does not carry WebSockets' : '',
     pictureless(status) && !grid ? '' : (status?.message ?? ''),
     problem ?? '',
     limitNote(limit),
-    rungNote(held, limit?.fps ?? status?.targetFps),
+    rungNote(held, whole ? (status?.screen?.fps ?? 0) : (limit?.fps ?? status?.targetFps)),
+    whole ? screenLimit(status?.screen) : '',
+    whole ? (status?.screen?.message ?? '') : '',
+    status?.recording?.problem ?? '',
     failures > 0 ? `${count(failures)} ${failures === 1 ? 'picture' : 'pictures'} could not be decoded` : '',
   ];
   return parts.filter(Boolean).join(' · ');

@@ -53,8 +53,7 @@ export class Picture {
 
   /** Pictures that have come and are not painted yet. */
   get pending() {
-    const own = [this.#waiting, this.#ready, this.#decoding].filter(Boolean).length;
-    return own + (this.#decoder?.pending ?? 0);
+    return [this.#waiting, this.#ready, this.#decoding].filter(Boolean).length + (this.#decoder?.pending ?? 0);
   }
 
   /** Whether H.264 is asked for; otherwise what comes of it late is acknowledged and dropped. */
@@ -102,13 +101,13 @@ export class Picture {
     if (this.pending === 0 && this.meta) this.#tell(this.meta, performance.now());
   }
 
-  /** Forget everything; what is still being decoded will not appear. */
-  clear() {
+  /** Forget everything; what is still being decoded will not appear. `kept`: what is on the canvas stays there. */
+  clear(kept = false) {
     this.#discard();
     this.meta = null;
     this.failures = 0;
     this.#times = [];
-    this.#context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    if (!kept) this.#context.clearRect(0, 0, this.canvas.width, this.canvas.height);
   }
 
   /** A copy of another canvas or image, no wider than asked, until the first frame of its own. */
@@ -120,14 +119,18 @@ export class Picture {
     this.#context.drawImage(source, 0, 0, this.canvas.width, this.canvas.height);
   }
 
+  /** Put so much of an image on the canvas, each pixel `multiple` times. */
+  draw(image, { width, height }) {
+    this.#resize(width, height, this.multiple);
+    this.#context.imageSmoothingEnabled = this.multiple === 1;
+    this.#context.drawImage(image, 0, 0, width, height, 0, 0, this.canvas.width, this.canvas.height);
+  }
+
   paint() {
     if (!this.#ready) return;
     const { frame, image } = this.#ready;
     this.#ready = null;
-    const { width, height } = visible(image, frame.meta);
-    this.#resize(width, height, this.multiple);
-    this.#context.imageSmoothingEnabled = this.multiple === 1;
-    this.#context.drawImage(image, 0, 0, width, height, 0, 0, this.canvas.width, this.canvas.height);
+    this.draw(image, visible(image, frame.meta));
     image.close();
     if (this.#news?.order < frame.order) this.#news = null;
     frame.ack();
@@ -174,8 +177,7 @@ export class Picture {
   async #decode() {
     this.#decoding = true;
     while (this.#waiting) {
-      const frame = this.#waiting;
-      const epoch = this.#epoch;
+      const [frame, epoch] = [this.#waiting, this.#epoch];
       this.#waiting = null;
       let image;
       try {

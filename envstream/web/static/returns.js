@@ -1,6 +1,7 @@
 /** Returns: what the episodes of each stream have brought, and the chart of the chosen one's. */
 
 import { Chart } from './chart.js';
+import { streamOf } from './companion.js';
 import { showReturns } from './face.js';
 
 const CHART_MS = 500;
@@ -13,12 +14,19 @@ export class Returns {
   #drawn = -Infinity;
   #stale = true;
 
-  constructor(figure) {
-    this.#chart = new Chart(figure);
+  /** `onReplay(clip, byKey)` for a kept episode on the chart. */
+  constructor(figure, onReplay) {
+    this.#chart = new Chart(figure, onReplay);
+  }
+
+  /** The kept episodes of the chosen stream, and the id of the one that is replayed. */
+  mark(clips, current) {
+    this.#chart.mark(clips, current);
   }
 
   /** An `episodes` message. */
-  take({ stream, reset, episodes }) {
+  take({ stream: name, reset, episodes }) {
+    const stream = streamOf(name);
     const old = reset ? [] : (this.#histories.get(stream) ?? []);
     this.#histories.set(stream, old.concat(episodes).slice(-KEPT_EPISODES));
     if (stream === this.#shown) this.#stale = true;

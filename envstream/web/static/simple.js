@@ -3,6 +3,7 @@
 import { address } from './address.js';
 
 const POLL_MS = 2000;
+const SMALL = 320; // Pixel art.
 
 export class SimpleView {
   active = false;
@@ -18,7 +19,10 @@ export class SimpleView {
   constructor(image, onStreams, onPicture) {
     this.#image = image;
     this.#onStreams = onStreams;
-    image.addEventListener('load', () => onPicture(image));
+    image.addEventListener('load', () => {
+      image.classList.toggle('pixelated', Math.max(image.naturalWidth, image.naturalHeight) <= SMALL);
+      onPicture();
+    });
     image.addEventListener('error', () => {
       // The run may have ended or its server restarted: ask again, calmly.
       if (this.#running) setTimeout(() => this.#point(), POLL_MS);

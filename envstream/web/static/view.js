@@ -1,6 +1,6 @@
 /** View: which stream is looked at, alone or in the grid, and whether it goes on; and what a person does about it. */
 
-import { pin, pinnedGrid, pinnedStream } from './address.js';
+import { pin, pinnedEpisode, pinnedGrid, pinnedStream } from './address.js';
 import { isFull, savePicture, toggleFullscreen, wire } from './controls.js';
 import { toggleTheme } from './theme.js';
 
@@ -17,7 +17,10 @@ export class View {
   #simple;
   #on;
 
-  /** `on` = {watch() (other streams are wanted), render() (at once), live() (whether pictures come)} */
+  /**
+   * `on` = {watch() (other streams are wanted), render() (at once), live() (whether pictures come), leave() (the person
+   * wants to see the stream), instead(action) (what an action gives that means something else now, or undefined)}
+   */
   constructor({ listing, gallery, big, simple }, on) {
     this.#listing = listing;
     this.#gallery = gallery;
@@ -25,7 +28,8 @@ export class View {
     this.#simple = simple;
     this.#on = on;
     addEventListener('hashchange', () => this.#follow());
-    wire({
+    const none = () => false;
+    const actions = {
       pause: () => this.pause(!this.paused),
       fullscreen: () => toggleFullscreen(part('viewer')),
       save: () => this.#save(),
@@ -37,7 +41,10 @@ export class View {
       right: () => this.#arrow(1, 0),
       up: () => this.#arrow(0, -1),
       down: () => this.#arrow(0, 1),
-    });
+      ...{ show: none, replay: none, record: none, back: none, on: none, first: none, last: none },
+      ...{ faster: none, slower: none, link: none, video: none },
+    };
+    wire(Object.fromEntries(Object.entries(actions).map(([name, act]) => [name, () => on.instead(name) ?? act()])));
   }
 
   /** Whether nothing but the big picture is seen. */
@@ -61,7 +68,14 @@ export class View {
     if (this.chosen !== before || first) this.#gallery.reveal(this.chosen);
   }
 
+  /** The person chooses a stream. */
   choose(name) {
+    this.#on.leave();
+    this.look(name);
+  }
+
+  /** Make a stream the big one. */
+  look(name) {
     const [fromGrid, byKey] = [this.#gallery.open, this.#gallery.focused];
     this.#gallery.gridWanted = false;
     pin(name, false);
@@ -74,8 +88,15 @@ export class View {
     this.#on.render();
   }
 
+  /** A replay is of this stream: it is to be the big one, as soon as it is known. */
+  turn(name) {
+    if (!this.#listing.has(name)) pin(name, false);
+    else if (name !== this.chosen || this.#gallery.open) this.look(name);
+  }
+
   toggleGrid(on = !this.#gallery.open) {
     if (on === this.#gallery.open || this.#listing.size < 2 || this.#simple.active) return false;
+    if (on) this.#on.leave();
     this.#gallery.gridWanted = on;
     pin(null, on);
     if (!on) this.#show(this.chosen, true);
@@ -124,7 +145,8 @@ export class View {
   /** The address was changed by hand. */
   #follow() {
     if (pinnedGrid()) this.toggleGrid(true);
-    else if (this.#listing.has(pinnedStream())) this.choose(pinnedStream());
-    else this.toggleGrid(false);
+    else if (!this.#listing.has(pinnedStream())) this.toggleGrid(false);
+    else if (pinnedEpisode() === null) this.choose(pinnedStream());
+    else this.look(pinnedStream());
   }
 }
