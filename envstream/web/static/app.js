@@ -21,7 +21,7 @@ const [RENDER_MS, STATS_MS] = [200, 1000];
 
 const part = (id) => document.getElementById(id);
 const listing = new Listing();
-const returns = new Returns(part('chart'), (clip, byKey) => cinema.open(clip, byKey));
+const returns = new Returns(part('chart'), (clip) => cinema.open(clip));
 const rungs = new Map(); // name → what this viewer is sent of a stream
 const connection = new Connection({
   ...{ hello, streams, change },

@@ -134,7 +134,7 @@ export class Chart {
   /** A finger has to say first which one it means. */
   #click(event) {
     const clip = this.#marks.of(this.#at);
-    if (clip && (event.pointerType !== 'touch' || this.#twice)) this.#onReplay(clip, false);
+    if (clip && (event.pointerType !== 'touch' || this.#twice)) this.#onReplay(clip);
   }
 
   #key(event) {
@@ -144,7 +144,7 @@ export class Chart {
     if (!step && !clip) return;
     event.preventDefault();
     event.stopPropagation(); // here the arrows walk along the episodes, not the streams
-    if (clip) this.#onReplay(clip, true);
+    if (clip) this.#onReplay(clip);
     else if (event.shiftKey) this.#look(this.#marks.beside(this.#at, step)?.episode ?? this.#at, 'keys');
     else this.#look(this.#beside(step), 'keys');
   }

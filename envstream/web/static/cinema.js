@@ -81,9 +81,9 @@ export class Cinema {
     this.#clips.clear();
   }
 
-  /** Replay a kept clip; `byKey`: the keyboard goes along. */
-  open(clip, byKey = false) {
-    if (clip) this.#rerun.show(clip.id, byKey);
+  /** Replay a kept clip. */
+  open(clip) {
+    if (clip) this.#rerun.show(clip.id);
   }
 
   /** Back from a replay. */

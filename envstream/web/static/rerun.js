@@ -56,10 +56,9 @@ export class Rerun {
     if (pinnedEpisode() !== null) this.show(pinnedEpisode());
   }
 
-  /** Show a kept clip; `byKey`: the keyboard goes along. */
-  show(id, byKey = false) {
+  /** Show a kept clip; the keyboard goes along: space is to pause it, and not to press again what was clicked. */
+  show(id) {
     this.#ask(id, (signal) => keptClip(id, signal));
-    if (!byKey) return;
     this.#opener = document.activeElement;
     this.#transport.focus();
   }
@@ -77,6 +76,7 @@ export class Rerun {
     this.#news.clear();
     this.#asked = id;
     this.#replay.show(ask, { id: id ?? '', tail });
+    part('viewer').scrollIntoView({ block: 'nearest' }); // On a phone the chart is below it.
   }
 
   /** What an action means while a replay is seen; undefined where it means what it always does. */

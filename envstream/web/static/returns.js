@@ -14,7 +14,7 @@ export class Returns {
   #drawn = -Infinity;
   #stale = true;
 
-  /** `onReplay(clip, byKey)` for a kept episode on the chart. */
+  /** `onReplay(clip)` for a kept episode on the chart. */
   constructor(figure, onReplay) {
     this.#chart = new Chart(figure, onReplay);
   }
