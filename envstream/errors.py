@@ -74,3 +74,15 @@ class StreamerError(EnvstreamError, RuntimeError):
     @classmethod
     def not_started(cls, what: str) -> StreamerError:
         return cls(f"{what} needs a stream that runs; call start_streaming() first")
+
+
+# What is said once, and raised by nobody.
+
+LEFT_OUT = (
+    "the server cannot keep up with what is recorded: pictures are left out, and the recording says how "
+    "many; a smaller videoResolution helps"
+)
+NO_EPISODES = (
+    "episodes of this kind of env cannot be captured step by step, so videoRecord has no effect; what is "
+    "shown of it can be recorded from the page"
+)

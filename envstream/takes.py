@@ -24,6 +24,7 @@ QUALITY = 90  # Of a clip's JPEGs.
 SECRET = ("videoStreamToken", "videoStreamTlsCert", "videoStreamTlsKey")
 
 Say = Callable[[Stream, str], None]
+Report = Callable[[Stream, str | None], None]  # What is wrong with a finished recording; None = nothing.
 
 
 class Making:
@@ -53,15 +54,16 @@ class Making:
         self._of_each = 1 if about.get("clip") and "record" not in about else every
         self._most = about.get("most") or round(LONGEST * fps / max(1, every))
         self._smaller = Smaller()
+        self._step = self._first  # Of the clip's newest picture.
         self.announced = False  # Whether the player has been told of the clip.
 
     def put(self, frame: Callable[[], Frame], last: bool) -> None:
         """A further picture, the `last` one perhaps."""
         self.lane.submit(partial(self._put, frame, last)).add_done_callback(lambda done: self._done())
 
-    def finish(self, outcome: Mapping[str, Any], say: Say) -> None:
+    def finish(self, outcome: Mapping[str, Any], report: Report) -> None:
         """No further picture comes."""
-        self.lane.submit(partial(self._finish, dict(outcome), say)).add_done_callback(
+        self.lane.submit(partial(self._finish, dict(outcome), report)).add_done_callback(
             lambda done: self._done()
         )
 
@@ -76,6 +78,10 @@ class Making:
             if len(clip.stills) >= self._most and not last:
                 clip.ended = "cut"
             else:
+                step = frame.info.get("step", 0)
+                if not last:  # The trainer may have come to take fewer than it was asked for.
+                    clip.every = max(clip.every, step - self._step)
+                self._step = step
                 clip.add(self._still(clip, frame))
 
     def _still(self, clip: Clip, frame: Frame) -> Still:
@@ -86,7 +92,7 @@ class Making:
             time = max(time, clip.stills[-1].time)
         return Still(data, format, time, frame.captured, frame.width, frame.height, values)
 
-    def _finish(self, outcome: dict[str, Any], say: Say) -> None:
+    def _finish(self, outcome: dict[str, Any], report: Report) -> None:
         for key in ("steps", "return"):
             outcome.setdefault(key, self._last.get({"steps": "step"}.get(key, key)))
         if self.clip is not None and self.clip.stills:
@@ -98,11 +104,10 @@ class Making:
         if outcome.get("keep") is False:
             recording.discard()
             return
+        recording.missing += outcome.pop("missing", 0)
         recording.finish(outcome)
         problem = self._hub.shelf(Path(self._stream.config.videoRecordFolder)).done(recording)
-        for trouble in (recording.problem, problem):
-            if trouble is not None:
-                say(self._stream, trouble)
+        report(self._stream, recording.problem or problem)
 
 
 class Takes:
@@ -121,6 +126,7 @@ class Takes:
         self._say = say
         self._resume = resume
         self._begun = begun
+        self._troubled = False
         self._under_way: dict[int, tuple[Stream, Making]] = {}
         self._ending: list[Making] = []
         self.known: dict[int, Mapping[str, Any]] = {}  # What was said of takes that another server began.
@@ -161,10 +167,16 @@ class Takes:
         """Whether something is still to be written."""
         return bool(self._under_way) or self._waiting() > 0
 
+    def _report(self, stream: Stream, problem: str | None) -> None:
+        # Said once, until a recording goes well again: a full disk is full for each of the next hundred.
+        if problem is not None and not self._troubled:
+            self._say(stream, problem)
+        self._troubled = problem is not None
+
     def _end(self, making: Making, outcome: Mapping[str, Any]) -> None:
         self._ending = [one for one in self._ending if len(one.lane)]
         self._ending.append(making)
-        making.finish(outcome, self._say)
+        making.finish(outcome, self._report)
 
     def _waiting(self) -> int:
         under_way = [making for _, making in self._under_way.values()]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-import tempfile
-from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -280,21 +278,3 @@ class VideoFile:
         with self._av.open(name) as target:
             if target.streams.video[0].frames != self.frames:
                 raise EnvstreamError(f"{new} is not whole")
-
-
-def mp4_bytes(pictures: Iterable[tuple[Pixels, float]], fps: float, quality: int = 85) -> bytes:
-    """An ordinary MP4 of pictures with their times in seconds; raises what `VideoFile` does."""
-    path, file = Path(tempfile.gettempdir()), None
-    try:
-        with tempfile.TemporaryDirectory(prefix="envstream-", ignore_cleanup_errors=True) as folder:
-            path = Path(folder) / "clip.mp4"
-            for pixels, at in pictures:
-                if file is None:
-                    file = VideoFile(path, pixels.shape[1], pixels.shape[0], fps, quality)
-                file.add(pixels, at)
-            if file is None:
-                raise EnvstreamError("a video takes one picture at least; there was none")
-            file.close()
-            return path.read_bytes()
-    except OSError as error:
-        raise unwritable(path, error) from error

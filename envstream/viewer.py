@@ -27,7 +27,8 @@ class Watch:
         fps: pictures a second at most; None = as many as there are.
         quality: fixed by hand, as a JPEG quality; None = what the ladder says.
         video: whether H.264 can be decoded there, `full_colour` whether that with 4:4:4 can.
-        window: how many frames may be on their way; a number fixes that.
+        window: how many frames may be on their way; a number fixes that. At `least` so many always may:
+            of an episode that is played none is to be missed, and it matters little how late one is.
         sent: number of the newest frame that was reserved for sending, `posted` of the newest that was sent.
         shown: number of the newest content that was reserved, and `shown_quality` in which quality.
         linked: the chain whose pictures it has, and how many of them.
@@ -42,6 +43,7 @@ class Watch:
     video: bool = False
     full_colour: bool = False
     window: int | None = None
+    least: int = 1
     sent: int = 0
     posted: int = 0
     shown: int = 0
@@ -75,7 +77,8 @@ class Watch:
     @property
     def room(self) -> bool:
         """Whether a further frame may be under way."""
-        return not self.in_flight or len(self.in_flight) < (self.window or self.credit.size)
+        under_way = len(self.in_flight)
+        return under_way < self.least or under_way < (self.window or self.credit.size)
 
     def has_room(self, now: float, free: bool = True) -> bool:
         """Whether a frame that is there may go out; `free`: its connection takes more now."""

@@ -121,6 +121,41 @@ def test_a_rival_that_is_not_installed_is_skipped_and_named() -> None:
     assert "vidgear" in json.loads(done.stdout)["missing"]
 
 
+@pytest.mark.parametrize("part", ["memory", "longest", "tenth"])
+def test_recording_has_a_row_for_everybody_also_for_who_is_not_installed(part: str, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    rows = {row["contender"]: row for row in quick("recording", tmp_path, "--part", part)["rows"]}
+    by_steps = "VecVideoRecorder, by steps" if part == "tenth" else "VecVideoRecorder"
+    assert {"envstream", "RecordVideo", by_steps} <= set(rows)
+    key = {"memory": "trainer_mb", "longest": "excess_ms", "tenth": "of_bare"}[part]
+    assert rows["envstream"][key] is not None
+    for row in rows.values():
+        assert (row[key] is None) == (row["missing"] is not None)
+    if part == "tenth":
+        assert rows["envstream"]["files"] > 0
+
+
+def test_recording_watches_episodes_and_kills(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    report = quick("recording", tmp_path, "--part", "episodes", "--part", "kill")
+    (watched,) = (row for row in report["rows"] if row["part"] == "episodes")
+    assert watched["pictures"] > 0 and watched["of_bare"][0] > 0 and watched["disorder"] == 0
+    kills = [row for row in report["rows"] if row["part"] == "kill"]
+    assert names({"rows": kills}) == [f"{who}, full speed" for who in ("trainer", "server", "both")]
+    assert all(row["taken"] > 0 for row in kills)
+
+
+def test_what_records_and_is_not_installed_is_said_to_be_missing(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['moviepy'] = None;"
+        f"sys.argv = ['', 'tenth', '--kind', 'record-video', '--folder', {str(tmp_path / 'videos')!r}];"
+        f"sys.path.insert(0, {str(BENCHMARKS)!r}); import recorders; recorders.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "MoviePy" in json.loads(done.stdout)["missing"]
+
+
 def test_bandwidth_holds_video_against_jpeg(tmp_path: Path) -> None:
     pytest.importorskip("av")
     pytest.importorskip("skimage")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -40,7 +42,7 @@ class Trainer:
 
     def put(self, value: int, pixels: Pixels | None = None) -> bool:
         pixels = picture(value) if pixels is None else pixels
-        return self.backlog.put(Waiting(pixels, 1.0, 0.0, {"step": value}, 0, 7))
+        return self.backlog.put(Waiting(pixels, time.monotonic(), 0.0, {"step": value}, 0, 7))
 
     def take(self) -> None:
         for one in self.reader.captures():

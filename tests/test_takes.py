@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -82,11 +83,16 @@ def test_beside_it_stands_what_it_shows(server: Server) -> None:
     server.play(1, 5, {"record": "rl-video-episode-2", "seed": 7, "first": 0})
     told = json.loads((server.folder / "rl-video-episode-2.json").read_text())
     assert (told["state"], told["frames"], told["fps"]) == ("finished", 5, 50.0)
-    assert told["outcome"] == {"ended": "terminated", "missing": 0, "steps": 4, "return": 4}
+    assert told["outcome"] == {"ended": "terminated", "steps": 4, "return": 4}
     about = told["about"]
     assert (about["env"], about["seed"], about["run"]) == ("CartPole-v1", 7, server.hub.run)
     assert about["config"]["videoFps"] == 30.0
     assert not any("Token" in key or "Tls" in key for key in about["config"])
+
+
+def test_pictures_that_were_left_out_on_the_way_are_counted_in_it(server: Server) -> None:
+    server.play(1, 5, {"record": "a", "first": 0}, missing=3)
+    assert json.loads((server.folder / "a.json").read_text())["missing"] == 3
 
 
 def test_a_take_to_be_watched_becomes_a_clip_and_no_file(server: Server) -> None:
@@ -179,8 +185,22 @@ def test_a_folder_that_cannot_be_written_is_said_once_and_the_clip_is_there_all_
     (tmp_path / "videos").write_text("a file where the folder should be")
     server = Server(tmp_path / "videos", pool)
     server.play(1, 4, {"record": "a", "first": 0})
+    server.play(2, 4, {"record": "b", "first": 0})
     assert len(server.said) == 1 and "videoRecordFolder" in server.said[0]
-    assert len(server.hub.archive.of("env")) == 1
+    assert len(server.hub.archive.of("env")) == 2
+
+
+def test_trouble_is_said_anew_once_a_recording_went_well_in_between(server: Server) -> None:
+    for take in (1, 2, 3):
+        server.folder.parent.mkdir(exist_ok=True)
+        if take == 2:
+            server.folder.unlink()
+            server.play(take, 3, {"record": "a", "first": 0})
+            shutil.rmtree(server.folder)
+        else:
+            server.folder.write_text("a file where the folder should be")
+            server.play(take, 3, {"record": "a", "first": 0})
+    assert len(server.said) == 2
 
 
 def test_a_long_take_to_be_watched_is_cut_but_keeps_its_end(server: Server) -> None:

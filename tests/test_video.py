@@ -23,8 +23,9 @@ import pages
 import videos
 from envstream import codec, video
 from envstream.errors import EnvstreamError
+from envstream.film import mp4_bytes
 from envstream.frame import Pixels
-from envstream.video import VideoEncoder, VideoFile, crf_of, mp4_bytes
+from envstream.video import VideoEncoder, VideoFile, crf_of
 
 av = pytest.importorskip("av", reason='pip install "gymnasium-envstream[record]"')
 
@@ -274,6 +275,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 import videos
 from envstream.errors import EnvstreamError
+from envstream.film import mp4_bytes
 from envstream.video import VideoFile
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 for size in range(500, 9500, 500):

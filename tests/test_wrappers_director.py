@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from envstream import StreamingWrapper
 from envstream.errors import SettingError
+from envstream.wrappers import director
 from envstream.wrappers.sb3 import StreamingVecEnv
 from envstream.wrappers.vector import StreamingVectorWrapper
 from fakes import PictureEnv, QuietOutlet, quiet_outlet
@@ -124,6 +125,22 @@ def test_an_env_that_is_closed_ends_its_recording(quiet: QuietOutlet) -> None:
     env.reset()
     env.close()
     assert quiet.pictures()[-1].info["end"]["ended"] == "closed"
+
+
+def test_an_episode_without_end_is_not_recorded_for_ever(
+    quiet: QuietOutlet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(director, "LONGEST", 0.5)
+    env = recorder(PictureEnv(length=10**9), videoRecordEpisodes="all")
+    env.reset()
+    captured = []
+    for _ in range(40):
+        env.step(1)
+        captured += quiet.pictures()
+    (take,) = takes(captured)
+    assert len(take) == 15, "half a second of 30 steps a second"
+    assert take[-1].info["end"]["ended"] == "cut"
+    assert "set videoRecordLength" in caplog.text
 
 
 def test_a_trigger_that_raises_is_warned_of_once_and_training_goes_on(

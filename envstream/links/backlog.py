@@ -11,6 +11,7 @@ from envstream import codec
 from envstream.frame import Pixels
 from envstream.links.writer import Packed, Writer, size_of
 
+OLDEST = 0.4  # Seconds that a picture may wait: what waits is lost where the trainer is killed.
 LARGEST = 6_000_000  # Bytes of compressed pictures that may wait in the trainer.
 PATIENCE = 0.008  # Seconds that one picture may be held up for the sake of those before it.
 LOOKS_EVERY = 0.0005  # Seconds.
@@ -32,8 +33,9 @@ class Backlog:
     """Hands pictures over in order. Those for which there is no room are compressed and wait here.
 
     So the trainer hardly ever waits: while its server starts, is started anew or falls behind, a picture
-    costs it a compression more. Only where `largest` bytes wait already does a picture take up to
-    `PATIENCE`, and is left out when that does not help.
+    costs it a compression more. Where the oldest waits for `OLDEST` already, or `largest` bytes do, a
+    picture takes up to `PATIENCE`, so that the server can catch up; it is left out only where there is no
+    room for it even then.
 
     Args:
         wake: tells the server that something new lies in the block.
@@ -57,8 +59,8 @@ class Backlog:
         if one.picture is not None and not isinstance(one.picture, Packed):
             one = one._replace(picture=packed(one.picture))
         size = size_of(one.picture)
-        if self._bytes + size > self._largest:
-            self.wait(PATIENCE, lambda: self._bytes + size <= self._largest)
+        if not self._fits(size):
+            self.wait(PATIENCE, lambda: self._fits(size))
             if self._bytes + size > self._largest and size:
                 return False
         self._waiting.append(one)
@@ -78,6 +80,11 @@ class Backlog:
             self._wake()
             time.sleep(LOOKS_EVERY)
             self.flush()
+
+    def _fits(self, size: int) -> bool:
+        """Whether so many bytes more may wait without anybody being held up."""
+        old = bool(self._waiting) and time.monotonic() - self._waiting[0].captured > OLDEST
+        return not old and self._bytes + size <= self._largest
 
     def _write(self, one: Waiting) -> bool:
         written = self._writer.write(*one)

@@ -12,6 +12,7 @@ from envstream.links.backlog import Backlog, Waiting
 from envstream.links.block import Block
 from envstream.links.writer import Writer
 
+TAKES_KNOWN = 32  # Of which a server that is started anew is told.
 LAST_PICTURES = 5.0  # Seconds that the end of an env waits for pictures of takes to be taken over.
 
 
@@ -114,8 +115,8 @@ class Channel:
         self._writer.spent(cost)
         if "begin" in info:
             self.takes[take] = info["begin"]
-        if "end" in info:
-            self.takes.pop(take, None)
+            while len(self.takes) > TAKES_KNOWN:  # Of the last that have ended pictures may still be waiting.
+                del self.takes[next(iter(self.takes))]
         return self._backlog.put(Waiting(picture, captured, cost, info, part, take))
 
     @property

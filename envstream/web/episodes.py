@@ -11,6 +11,7 @@ from flask import Flask, Response, jsonify, request, send_from_directory
 from envstream import codec, video
 from envstream.clip import Clip
 from envstream.errors import EnvstreamError
+from envstream.film import mp4_bytes
 from envstream.frame import Pixels
 from envstream.hub import Hub
 from envstream.stream import Stream
@@ -123,7 +124,7 @@ def _movie(clip: Clip) -> Answer | Response:
     if lacking is not None:
         return jsonify(error=lacking), 501
     try:
-        data = video.mp4_bytes(_decoded(clip), clip.fps / clip.every)
+        data = mp4_bytes(_decoded(clip), clip.fps / clip.every)
     except EnvstreamError as error:
         return jsonify(error=str(error)), 500
     what = f"episode-{clip.episode}" if clip.kind == "episode" else "replay"

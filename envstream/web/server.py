@@ -151,7 +151,8 @@ class Server:
             self._reply({"op": "pageless", "message": self._pageless})
         else:
             self._reply({"op": "listening", "scheme": scheme, "host": host, "port": self._hub.port})
-        if self._up is not None:
+        # What is recorded the trainer draws as quickly as it can: a server that gave way would lag behind.
+        if self._up is not None and not self._hub.config.videoRecord:
             self._up()
 
     async def _first_message(self, loop: asyncio.AbstractEventLoop) -> dict[str, Any] | None:

@@ -28,6 +28,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 WIDTH_STEP = 32  # Pixels between the widths that are sent.
 FORMATS = ("auto", *MIME)  # auto: without loss where that is the smaller, as for pixel art.
+PLAYED_AHEAD = 8  # Pictures of an episode that may be on their way to a page.
 MOST_WATCHED = 64  # Streams on one socket.
 _BROKEN = 1011  # WebSocket close code: something went wrong on this side.
 _POLICY = 1008  # WebSocket close code: the peer broke the rules of the conversation.
@@ -164,7 +165,10 @@ class ViewerSocket:
         for item in wanted:
             if not isinstance(item, dict):
                 raise MessageError("watch.streams holds objects with a name")
-            watches[text(item, "name")] = self._one_watch(item)
+            name = text(item, "name")
+            watches[name] = self._one_watch(item)
+            if name.endswith(EPISODES):
+                watches[name].least = PLAYED_AHEAD
         told_before = self._seat.wants_status  # From then on it is told of every change.
         self._seat.wants_status = message.get("status") is True
         self._seat.viewer.watch(watches)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from envstream import triggers
 from envstream.config import StreamConfig
 from envstream.errors import SettingError
+from envstream.pace import charged, smoothed
 from envstream.wire import brief
 from envstream.wrappers.tap import Tap
 
@@ -19,6 +21,12 @@ from envstream.wrappers.tap import Tap
 _numbers = itertools.count(1)
 
 
+SETTLED = 5  # Pictures of a take after which it is known what they cost.
+LONGEST = 3600.0  # Seconds of playing time for which an episode is recorded.
+TOO_LONG = (
+    "an episode was recorded for an hour of playing time, and its recording is cut there; set "
+    "videoRecordLength to the number of pictures that you want"
+)
 NO_PYAV = 'videoRecord=True: recordings need PyAV; pip install "gymnasium-envstream[record]"'
 
 
@@ -43,12 +51,16 @@ class Take:
     best: bool = False
     taken: int = 0
     missing: int = 0
-    looked: int = field(default=0, repr=False)
+    cost: float | None = field(default=None, repr=False)  # Seconds that one of its pictures takes of late.
+    left: int = field(default=0, repr=False)  # Steps until its next picture.
 
     def wants(self) -> bool:
         """Whether the moment that is looked at now is one of its pictures."""
-        self.looked += 1
-        return (self.looked - 1) % self.every == 0
+        if self.left > 0:
+            self.left -= 1
+            return False
+        self.left = self.every - 1
+        return True
 
     @property
     def full(self) -> bool:
@@ -156,16 +168,28 @@ class Director:
         said = {**info, "action": brief(action), "reward": brief(reward)}
         if take.taken == 1:
             said["begin"] = take.about
+        if take.full and take.record and not take.spans and ended is None:
+            self._tap.warn(TOO_LONG)
         if over:
             said["end"] = self._outcome(take, info, ended or "cut")
             del self._takes[part]
-        before = self._tap.captures
+        before, began = self._tap.captures, time.perf_counter()
         self._tap.capture(picture, said, part=part, take=take, **kind)
         if self._tap.captures == before:
             take.missing += 1
             if over or take.taken == 1:  # What it said must be heard all the same.
                 self._tap.cut(said, part, take)
+        if not take.record:
+            self._slow_down(take, time.perf_counter() - began, kind.get("weight", 1.0))
         return True
+
+    def _slow_down(self, take: Take, took: float, weight: float) -> None:
+        """Where pictures turn out to cost more than was thought, the rest of a take has fewer of them."""
+        take.cost = smoothed(take.cost, weight * took)
+        fps = self._tap.nature.fps or self._config.videoFps
+        affordable = math.ceil(charged(take.cost) * fps / self._config.videoStreamMaxOverhead)
+        if take.taken >= SETTLED and affordable > take.every:
+            take.every = affordable
 
     def ended(self, part: int, info: dict[str, Any], how: str) -> None:
         """An episode of a part has ended, and there is no picture of its end."""
@@ -221,7 +245,10 @@ class Director:
             middle = f"env-{self._envs[part]}-" if several and self._envs is not None else ""
             about["record"] = f"{config.videoRecordPrefix}-{middle}{name}"
             every, most = 1, config.videoRecordLength
-        take = Take(next(_numbers), about, every, most, name is not None, name is not None and most > 0, best)
+        record, spans = name is not None, name is not None and most > 0
+        if record and not most:  # An episode without end must not slow the training for ever.
+            most = int(LONGEST * (self._tap.nature.fps or config.videoFps))
+        take = Take(next(_numbers), about, every, most, record, spans, best)
         self._takes[part] = take
 
     def _outcome(self, take: Take, info: dict[str, Any] | None, ended: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from envstream import codec, outlet
 from envstream.config import StreamConfig, portable
-from envstream.errors import EnvstreamError
+from envstream.errors import LEFT_OUT, NO_EPISODES, EnvstreamError
 from envstream.frame import Pixels
 from envstream.links.channel import Channel, Nature
 from envstream.notebook import inline_page
@@ -33,14 +33,6 @@ class Take(Protocol):
 
 FAILURES_BEFORE_SILENCE = 5  # Captures in a row that fail before no more are tried in this episode.
 
-LEFT_OUT = (
-    "the server cannot keep up with what is recorded: pictures are left out, and the recording says how "
-    "many; a smaller videoResolution helps"
-)
-NO_EPISODES = (
-    "episodes of this kind of env cannot be captured step by step, so videoRecord has no effect; what is "
-    "shown of it can be recorded from the page"
-)
 # What a copy of a tap has from the one it was copied of.
 KEPT = ("_config", "_settings", "_title", "_warned", "_envs", "nature", "wants")
 
@@ -222,9 +214,9 @@ class Tap:
             pixels = self._pixels(picture, depth)
             measured = time.perf_counter()
             spent = measured - started + self._uncharged
-            self._hand_over(channel, pixels, captured, weight * spent, info, part, take)
+            handed = self._hand_over(channel, pixels, captured, weight * spent, info, part, take)
             self._uncharged = time.perf_counter() - measured  # The copy is paid for with the next picture.
-            self.captures += 1
+            self.captures += handed
             self._failed_in_a_row = 0
         except Exception as error:
             channel.failed(time.perf_counter() - started)
@@ -242,14 +234,16 @@ class Tap:
         info: dict[str, Any],
         part: int,
         take: Take | None,
-    ) -> None:
+    ) -> bool:
         if take is None:
             channel.send(pixels, captured, cost, info, part)
-            return
+            return True  # What finds no room is no loss: a newer one comes.
         # What is recorded was asked for, whatever it costs: it is not charged to who watches.
         cost = 0.0 if take.record else cost
-        if not channel.send_take(pixels, captured, cost, info, part, take.number):
-            raise EnvstreamError(LEFT_OUT)
+        sent = channel.send_take(pixels, captured, cost, info, part, take.number)
+        if not sent:
+            self.warn(LEFT_OUT)
+        return sent
 
     def cut(self, info: dict[str, Any], part: int, take: Take) -> None:
         """Say what there is to say of a take, without a picture. Never raises an Exception."""
