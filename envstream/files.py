@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import math
 import re
@@ -86,7 +87,7 @@ def removed(paths: Iterable[Path]) -> str | None:
 
 
 class Growing:
-    """A new file that grows by whole pieces only.
+    """A new file that grows by whole pieces only. It is there from the first piece on.
 
     Raises:
         FileExistsError: there is something at `path`.
@@ -95,9 +96,12 @@ class Growing:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = path.open("xb", buffering=0)
+        self._file: io.RawIOBase | None = None
+        with path.open("xb"):  # That it can be made is to be known now.
+            path.unlink()
         self._waiting = bytearray()
         self._whole = 0
+        self._closed = False
 
     def write(self, data: bytes) -> int:
         """Adds to the piece that `flush` writes. Never fails."""
@@ -113,13 +117,16 @@ class Growing:
         """
         piece, self._waiting = memoryview(self._waiting), bytearray()
         done = 0
+        if self._closed:
+            raise OSError(errno.EBADF, "it was closed")
+        file = self._file = self._file or self._path.open("xb", buffering=0)
         try:
             while done < len(piece):
-                done += self._file.write(piece[done:]) or 0
+                done += file.write(piece[done:]) or 0
         except OSError:
             with contextlib.suppress(OSError):
-                self._file.seek(self._whole)
-                self._file.truncate()
+                file.seek(self._whole)
+                file.truncate()
             raise
         self._whole += done
 
@@ -129,10 +136,12 @@ class Growing:
         Raises:
             FileNotFoundError: somebody removed it, or its folder; what is written now, nobody finds.
         """
-        if not self._path.exists():
+        if self._file is not None and not self._path.exists():
             raise FileNotFoundError(errno.ENOENT, "it was there and is not any more")
 
     def close(self) -> None:
         """No more pieces; what waits is dropped. Never raises."""
-        with contextlib.suppress(OSError):
-            self._file.close()
+        self._closed = True
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()

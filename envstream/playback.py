@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from envstream.clip import Clip, Still
 
 PAUSE = 0.5  # Seconds for which an episode's last picture stands before the next one begins.
-SHARE = 0.8  # Of the budget that a played episode may take, so that it is paid before it is over.
+SHARE = 0.5  # Of the budget that a played episode may take, so that it is paid long before it is over.
 LONGEST = 60.0  # Seconds that an episode is played; a longer one is cut.
 SOONEST, LATEST = 0.5, 10.0  # Seconds before the end of one episode at which the next one is ordered.
 LATE = 0.1  # Seconds by which a picture may be late before the clock is set back.

@@ -145,7 +145,8 @@ class VideoEncoder:
 class VideoFile:
     """An MP4 that plays in browsers, also when its process was killed. Not thread-safe.
 
-    While it grows, all pictures but the newest are on disk. Odd sides become a pixel larger.
+    While it grows, all pictures but the newest are on disk; it is there with its second one. Odd sides
+    become a pixel larger.
 
     Args:
         path: a file that is not there yet.
@@ -217,7 +218,8 @@ class VideoFile:
         if key:
             self._key, self._since_key = ticks, 1
             self._keys.add(ticks)
-        self._write(last, key)
+        if not first:  # So that the file, as soon as it is there, has a picture and plays.
+            self._write(last, key)
         self.frames += 1
         self.seconds = (ticks + self._length) / TICKS
 

@@ -41,7 +41,7 @@ def test_what_is_written_is_in_the_file_from_its_flush_on(tmp_path: Path) -> Non
     file = Growing(tmp_path / "x")
     file.write(b"on")
     file.write(b"e")
-    assert (tmp_path / "x").read_bytes() == b""
+    assert not (tmp_path / "x").exists()
     file.flush()
     file.write(b", two")
     assert (tmp_path / "x").read_bytes() == b"one"
@@ -53,9 +53,20 @@ def test_what_is_written_is_in_the_file_from_its_flush_on(tmp_path: Path) -> Non
 def test_what_waits_is_not_in_the_file_that_is_closed(tmp_path: Path) -> None:
     file = Growing(tmp_path / "x")
     file.write(b"one")
+    file.flush()
+    file.write(b", two")
     file.close()
     file.close()
-    assert (tmp_path / "x").read_bytes() == b""
+    assert (tmp_path / "x").read_bytes() == b"one"
+
+
+def test_without_a_piece_there_is_no_file_and_after_the_end_there_comes_none(tmp_path: Path) -> None:
+    file = Growing(tmp_path / "x")
+    file.close()
+    file.write(b"one")
+    with pytest.raises(OSError, match="closed"):
+        file.flush()
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_piece_for_which_there_is_no_room_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -74,6 +85,9 @@ def test_a_file_that_is_there_is_not_grown(tmp_path: Path) -> None:
 
 def test_a_file_that_is_gone_is_noticed(tmp_path: Path) -> None:
     file = Growing(tmp_path / "x")
+    file.look()
+    file.write(b"one")
+    file.flush()
     file.look()
     (tmp_path / "x").unlink()
     with pytest.raises(FileNotFoundError, match="is not any more"):

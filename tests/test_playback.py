@@ -131,7 +131,7 @@ def test_after_a_stop_it_begins_anew() -> None:
 def test_of_steps_that_cost_too_much_each_kth_is_captured(
     fps: float, most: float, cost: float, expected: tuple[int, str | None]
 ) -> None:
-    assert stride(fps, most, cost, SHARE * 0.05) == expected
+    assert stride(fps, most, cost, 0.04) == expected
 
 
 def test_a_played_episode_is_paid_before_it_is_over() -> None:

@@ -169,8 +169,9 @@ def test_odd_sides_are_kept_and_the_json_says_the_picture_s_own(tmp_path: Path) 
 
 def test_what_is_discarded_leaves_no_file_and_takes_no_picture(tmp_path: Path) -> None:
     recording = Recording(tmp_path, "take", 30.0, {})
-    recording.add(picture(0))
-    recording.add(picture(0, 32, 32))
+    for size in ((64, 48), (32, 32)):
+        for number in range(2):
+            recording.add(picture(number, *size))
     assert len(names(tmp_path)) == 3
     recording.discard()
     assert not recording.add(picture(1))
@@ -370,11 +371,12 @@ def test_a_json_that_cannot_be_written_is_a_sentence_and_the_video_is_kept(
 def test_a_folder_that_is_removed_meanwhile_is_a_sentence(tmp_path: Path) -> None:
     folder = tmp_path / "videos"
     recording = Recording(folder, "take", 1.0, {})
-    recording.add(picture(0))
+    for number in range(2):
+        recording.add(picture(number))
     for path in recording.paths:
         path.unlink()
     folder.rmdir()
-    kept = [recording.add(picture(number)) for number in range(1, 5)]
+    kept = [recording.add(picture(number)) for number in range(2, 6)]
     assert kept[2:] == [False, False]
     recording.finish({})
     assert recording.problem is not None and "is not any more" in recording.problem
@@ -495,7 +497,8 @@ def test_after_a_restart_those_of_the_same_run_are_found_again(tmp_path: Path, r
 def test_what_others_put_there_is_never_removed(tmp_path: Path, record: Record) -> None:
     record("theirs", run="other")
     unfinished = Recording(tmp_path, "under way", 30.0, {"run": "mine"})
-    unfinished.add(picture(0))
+    for number in range(2):
+        unfinished.add(picture(number))
     odd = {
         "broken.json": "{",
         "list.json": "[1]",

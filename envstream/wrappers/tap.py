@@ -107,10 +107,9 @@ class Tap:
     @property
     def url(self) -> str | None:
         """The page's address, token included; waits up to 10 s for the server, None when there is none."""
-        if self._outlet is None:
-            return None
-        self._outlet.wait(10)
-        return self._outlet.url
+        if self._outlet is not None:
+            self._outlet.wait(10)
+        return None if self._outlet is None else self._outlet.url
 
     def html(self, text: str) -> str:
         """The live picture, where a notebook shows an env as a cell's result; `text` where there is none."""
