@@ -325,7 +325,9 @@ def test_a_render_that_keeps_failing_is_left_alone_until_the_next_episode(quiet:
     assert len(quiet.pictures()) == 1
 
 
-@pytest.mark.parametrize("nothing", [np.zeros((0, 5, 3)), "", [], object()], ids=lambda nothing: type(nothing).__name__)
+@pytest.mark.parametrize(
+    "nothing", [np.zeros((0, 5, 3)), "", [], object()], ids=lambda nothing: type(nothing).__name__
+)
 def test_a_render_that_gives_no_picture_is_named(
     quiet: QuietOutlet, nothing: object, caplog: pytest.LogCaptureFixture
 ) -> None:
