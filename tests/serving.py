@@ -41,6 +41,14 @@ while True:
 """
 
 
+# A run that was put into the background hands it on that these are ignored.
+HEEDS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+"""
+
+
 def until(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
     """Wait for something to become true, and give what it became."""
     deadline = time.monotonic() + seconds
@@ -70,7 +78,7 @@ class Trainer:
         )
         self.errors: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-c", text],
+            [sys.executable, "-c", HEEDS + text],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
