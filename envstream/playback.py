@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from envstream.clip import Clip, Still
 
 PAUSE = 0.5  # Seconds for which an episode's last picture stands before the next one begins.
-SHARE = 0.5  # Of the budget that a played episode may take, so that it is paid long before it is over.
+SHARE = 0.8  # Of the budget that a played episode may take, so that it is paid before it is over.
+# Seconds that each step is longer for being counted: at 150,000 steps a second there is less for pictures.
+COUNTING = 1e-7
 LONGEST = 60.0  # Seconds that an episode is played; a longer one is cut.
 SOONEST, LATEST = 0.5, 10.0  # Seconds before the end of one episode at which the next one is ordered.
 LATE = 0.1  # Seconds by which a picture may be late before the clock is set back.
@@ -30,6 +32,18 @@ def stride(fps: float, most_fps: float, cost: float, share: float) -> tuple[int,
     by_budget = math.ceil(cost * fps / share - 1e-9)
     every = max(1, by_rate, by_budget)
     return every, None if every == 1 else "budget" if by_budget > by_rate else "rate"
+
+
+def share_of(budget: float, steps: float | None, others: int) -> float:
+    """The share of the trainer's time that there is for the pictures of an episode.
+
+    Args:
+        budget: what all captures may take, from 0 to 1.
+        steps: env steps a second; None = not known.
+        others: streams that share the budget.
+    """
+    free = SHARE * budget - COUNTING * (steps or 0.0)
+    return max(free, budget / 4) / (1 + others)
 
 
 class Playback:

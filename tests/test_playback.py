@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from envstream.clip import Clip, Still
-from envstream.playback import LONGEST, PAUSE, SHARE, Playback, lively, stride
+from envstream.playback import LONGEST, PAUSE, SHARE, Playback, lively, share_of, stride
 
 
 def clip(frames: int, fps: float = 50.0, every: int = 2, done: bool = True, name: str = "e1") -> Clip:
@@ -132,6 +132,14 @@ def test_of_steps_that_cost_too_much_each_kth_is_captured(
     fps: float, most: float, cost: float, expected: tuple[int, str | None]
 ) -> None:
     assert stride(fps, most, cost, 0.04) == expected
+
+
+def test_what_counting_takes_is_no_more_there_for_pictures() -> None:
+    assert share_of(0.05, None, 0) == pytest.approx(0.04)
+    assert share_of(0.05, 1_000, 0) == pytest.approx(0.0399)
+    assert share_of(0.05, 150_000, 0) == pytest.approx(0.025)
+    assert share_of(0.05, 10_000_000, 0) == pytest.approx(0.0125), "some is always left"
+    assert share_of(0.05, None, 3) == pytest.approx(0.01)
 
 
 def test_a_played_episode_is_paid_before_it_is_over() -> None:

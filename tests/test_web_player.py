@@ -114,8 +114,8 @@ def test_a_dear_picture_is_taken_each_kth_step(cinema: Cinema) -> None:
     costing(cinema, 0.04)
     cinema.seat(NAME)
     cinema.pass_time(2.0)
-    assert cinema.orders[0][0] == 19, "0.04 s and what it leaves behind, ten times a second, of 2.5 %"
-    assert cinema.stream.screening.every == (19, "budget")
+    assert cinema.orders[0][0] == 12, "0.04 s and what it leaves behind, ten times a second, of 4 %"
+    assert cinema.stream.screening.every == (12, "budget")
 
 
 def test_the_whole_episode_is_shown_in_order_at_natural_speed(cinema: Cinema) -> None:

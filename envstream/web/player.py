@@ -15,7 +15,7 @@ from envstream.frame import Frame, Pixels
 from envstream.hub import Hub
 from envstream.lane import Lane
 from envstream.pace import charged
-from envstream.playback import LONGEST, SHARE, stride
+from envstream.playback import LONGEST, share_of, stride
 from envstream.stream import Stream
 from envstream.web.fanout import Fanout
 
@@ -117,8 +117,8 @@ class Player:
             if not stream.asked:
                 stream.ask(now)
             return
-        sharers = len(budget.sharers - {stream.pace})
-        share = SHARE * budget.max_overhead / (1 + sharers)
+        others = len(budget.sharers - {stream.pace})
+        share = share_of(budget.max_overhead, stream.steps_per_second(now), others)
         fps = screening.natural_fps
         every, why = stride(fps, stream.config.capture_fps, charged(cost), share)
         screening.every = every, why
