@@ -11,6 +11,7 @@ import pytest
 from envstream import codec
 from envstream.clip import Clip, Still
 from envstream.playback import PAUSE
+from envstream.report import status
 from envstream.stream import Stream
 from envstream.web import delivery as delivery_module
 from envstream.web import fanout as fanout_module
@@ -232,3 +233,16 @@ def test_what_cannot_be_decoded_is_left_out(cinema: Cinema) -> None:
     cinema.player.begun(cinema.stream, clip)
     cinema.pass_time(0.5)
     assert [info["step"] for info in shown(seat)] == [0] or [info["step"] for info in shown(seat)] == [0, 2]
+
+
+def test_the_page_is_told_why_steps_are_left_out(cinema: Cinema) -> None:
+    costing(cinema, 0.001)
+    cinema.seat(NAME)
+    clip = cinema.bring(3)
+    cinema.pass_time(0.1)
+    said = []
+    for every in (1, 4):  # The trainer takes fewer than it was asked for where they turn out dear.
+        clip.every = every
+        screen = status(cinema.stream, cinema.loop.now)["screen"]
+        said.append((screen["every"], screen["why"], screen["fps"]))
+    assert said == [(1, None, 10.0), (4, "budget", 2.5)]
