@@ -32,7 +32,7 @@ def test_the_streaming_config_streams_by_itself() -> None:
 
 
 def test_several_envs_share_one_page() -> None:
-    run = train("env.numEnvs=3", "env.videoStream=true", "train.totalTimesteps=900")
+    run = train("env.numEnvs=3", "env.videoStream=true", "train.totalTimesteps=6000")
     assert run.returncode == 0, run.stderr
     assert run.stderr.count("watch at") == 1
 
