@@ -20,7 +20,7 @@ def train(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_ppo_trains_on_cartpole_and_says_how_it_went() -> None:
-    run = train("env.videoStream=true", "train.totalTimesteps=2000")
+    run = train("env.videoStream=true", "train.totalTimesteps=6000")
     assert run.returncode == 0, run.stderr
     assert "mean return of the last" in run.stdout
     assert "watch at http://127.0.0.1:" in run.stderr and "ssh -L" in run.stderr
