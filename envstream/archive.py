@@ -40,6 +40,7 @@ class Archive:
         with self._lock:
             if clip.kind == "live":
                 self._snapshots.append(clip)
+                self._fit()
                 return
             clips = self._clips.setdefault(clip.stream, [])
             clips.append(clip)
@@ -68,17 +69,21 @@ class Archive:
         """The stream is gone for good."""
         with self._lock:
             self._clips.pop(stream, None)
+            self.edition.pop(stream, None)
 
     @property
     def bytes(self) -> int:
-        return sum(clip.size for clips in self._clips.values() for clip in clips)
+        kept = itertools.chain(self._snapshots, *self._clips.values())
+        return sum(clip.size for clip in kept)
 
     def _changed(self, stream: str) -> None:
         self.edition[stream] = self.edition.get(stream, 0) + 1
 
     def _fit(self) -> None:
+        while len(self._snapshots) > 1 and self.bytes > self._most_bytes:
+            self._snapshots.popleft()  # They are looked at when they are asked for, and hardly later.
         total = self.bytes
-        while total > self._most_bytes:
+        while self._clips and total > self._most_bytes:
             # From the stream that holds most, so that one with large pictures does not empty the others.
             stream = max(self._clips, key=lambda name: sum(clip.size for clip in self._clips[name]))
             clips = self._clips[stream]

@@ -34,8 +34,8 @@ class Hub:
         self.pool = pool or encoding_pool()
         self.run = run or secrets.token_hex(8)
         self.cache = Cache(int(config.videoStreamCacheMemory * 1_000_000))
-        self.archive = Archive(config.videoStreamKeepEpisodes, int(config.videoStreamKeepMemory * 1_000_000))
-        self._shelves: dict[Path, Shelf] = {}
+        self.archive = Archive(config.videoStreamKeepEpisodes, int(config.videoStreamKeepMemory * 750_000))
+        self._shelves: dict[tuple[Path, int | None], Shelf] = {}
         self.streams: dict[str, Stream] = {}
         self.started = time.monotonic()
         self.boot = secrets.token_hex(8)
@@ -56,6 +56,7 @@ class Hub:
         ended = [known for known, stream in self.streams.items() if stream.ended]
         for old in ended[: max(0, len(ended) - MOST_ENDED)]:
             del self.streams[old]
+            self.archive.forget(old)
         self.streams.pop(name, None)  # A stream begun anew stands last.
         stream = self.streams[name] = Stream(name, title, config, self.pool, budget, place, self.cache)
         stream.archive = self.archive
@@ -83,11 +84,17 @@ class Hub:
         """Threads for recordings and clips: those who watch do not wait for them."""
         return ThreadPoolExecutor(max(2, min(4, os.cpu_count() or 2)), thread_name_prefix="envstream-make")
 
-    def shelf(self, folder: Path) -> Shelf:
-        """Where this run's recordings in a folder are kept."""
-        if folder not in self._shelves:
-            self._shelves[folder] = Shelf(folder, self.config.videoRecordKeep, self.run)
-        return self._shelves[folder]
+    def shelf(self, folder: Path, keep: int | None) -> Shelf:
+        """Where this run's recordings in a folder are kept, the newest `keep` of them."""
+        return self._shelves.setdefault((folder, keep), Shelf(folder, keep, self.run))
+
+    def trim(self) -> None:
+        """Keep the replays of all live pictures together within their quarter of the memory for replay."""
+        replays = [stream.replay for stream in list(self.streams.values())]
+        over = sum(replay.bytes for replay in replays) - int(self.config.videoStreamKeepMemory * 250_000)
+        while over > 0:
+            largest = max(replays, key=lambda replay: replay.bytes)
+            over -= largest.shorten()
 
     def find(self, name: str | None) -> Stream | None:
         """The stream called `name`; None = the first one still running, else the last one opened."""

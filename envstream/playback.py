@@ -19,8 +19,8 @@ LIVELY = 2.0  # Times natural speed from which on single moments of a training s
 CALM = 1.3  # Times natural speed up to which they do again.
 
 
-def stride(fps: float, most_fps: float, cost: float, share: float) -> tuple[int, str | None]:
-    """Each how many steps a picture is taken, and why: `rate`, `budget`, or None where each one is.
+def stride(fps: float, most_fps: float, cost: float, share: float) -> int:
+    """Each how many steps a picture is taken.
 
     Args:
         fps: env steps a second at natural speed.
@@ -28,10 +28,12 @@ def stride(fps: float, most_fps: float, cost: float, share: float) -> tuple[int,
         cost: seconds of the trainer's time that a picture is charged with.
         share: of the trainer's time that there is for them, from 0 to 1.
     """
-    by_rate = math.ceil(fps / most_fps - 1e-9)
-    by_budget = math.ceil(cost * fps / share - 1e-9)
-    every = max(1, by_rate, by_budget)
-    return every, None if every == 1 else "budget" if by_budget > by_rate else "rate"
+    return max(by_rate(fps, most_fps), math.ceil(cost * fps / share - 1e-9))
+
+
+def by_rate(fps: float, most_fps: float) -> int:
+    """Each how many of `fps` steps a second a picture is taken, for at most `most_fps` pictures a second."""
+    return max(1, math.ceil(fps / most_fps - 1e-9))
 
 
 def share_of(budget: float, steps: float | None, others: int) -> float:
@@ -158,14 +160,14 @@ class Screening:
         order: has the trainer capture an episode: each how many steps a picture, how many at most, and
             whether what is left of the running one will do. None = there is none to be had.
         possible: whether there are whole episodes to be had while the run goes on.
-        every: each how many steps a picture is taken, and why; see `stride`.
+        every: each how many steps a picture is ordered.
     """
 
     natural_fps: float
     together: int = 1
     order: Callable[[int, int, bool], None] | None = None
     possible: bool = False
-    every: tuple[int, str | None] = (1, None)
+    every: int = 1
     playback: Playback = field(default_factory=Playback)
     _lively: bool = False
 

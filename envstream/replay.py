@@ -20,7 +20,7 @@ class Replay:
         self._seconds = seconds
         self._most_bytes = most_bytes
         self._pictures: OrderedDict[int, Picture] = OrderedDict()
-        self._bytes = 0
+        self.bytes = 0
 
     def lacks(self, number: int) -> bool:
         """Whether no picture of frame `number` is kept that ought to be."""
@@ -35,18 +35,28 @@ class Replay:
         if before is not None and before.width * len(before.data) >= picture.width * len(picture.data):
             return
         self._pictures[number] = picture
-        self._bytes += len(picture.data) - (0 if before is None else len(before.data))
+        self.bytes += len(picture.data) - (0 if before is None else len(before.data))
         oldest = picture.frame.captured - self._seconds
         while self._pictures:
             first = next(iter(self._pictures.values()))
-            if first.frame.captured >= oldest and self._bytes <= self._most_bytes:
+            if first.frame.captured >= oldest and self.bytes <= self._most_bytes:
                 break
-            self._bytes -= len(self._pictures.popitem(last=False)[1].data)
+            self._drop()
+
+    def shorten(self) -> int:
+        """Let go of the older half; how many bytes that were."""
+        before = self.bytes
+        for _ in range((len(self._pictures) + 1) // 2):
+            self._drop()
+        return before - self.bytes
+
+    def _drop(self) -> None:
+        self.bytes -= len(self._pictures.popitem(last=False)[1].data)
 
     def clear(self) -> None:
         """The stream has begun anew."""
         self._pictures.clear()
-        self._bytes = 0
+        self.bytes = 0
 
     @property
     def length(self) -> float:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from envstream.config import PRESETS
+from envstream.playback import by_rate
 from envstream.stream import Stream
 
 
@@ -86,18 +86,18 @@ def _screen(stream: Stream, now: float) -> dict[str, Any] | None:
     played = stream.episodes_played
     if played is None or not played.viewers:
         return None
-    playback, (ordered, _) = stream.screening.playback, stream.screening.every
+    screening, playback = stream.screening, stream.screening.playback
     clip = playback.clip
-    every = clip.every if clip else ordered
-    by_rate = math.ceil(stream.screening.natural_fps / stream.config.capture_fps - 1e-9)
+    every = clip.every if clip else screening.every
+    enough = by_rate(screening.natural_fps, stream.config.capture_fps)
     cost = stream.pace.cost
     return {
         "state": playback.state(now),
         "episode": clip.episode if clip else None,
         "every": every,
-        "why": None if every == 1 else "rate" if every <= by_rate else "budget",
+        "why": None if every == 1 else "rate" if every <= enough else "budget",
         "renderMs": None if cost is None else round(cost * 1000, 2),
-        "fps": round(stream.screening.natural_fps / every, 2),
+        "fps": round(screening.natural_fps / every, 2),
         "from": clip.first if clip else 0,
         "cut": clip.cut if clip else False,
         "message": None,

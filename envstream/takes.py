@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from envstream.encoder import Smaller
 from envstream.frame import Frame
 from envstream.hub import Hub
 from envstream.lane import Lane
-from envstream.playback import LONGEST
+from envstream.playback import LONGEST, by_rate
 from envstream.processors.overlay import Overlay
 from envstream.recording import Recording
 from envstream.stream import Stream
@@ -45,7 +45,7 @@ class Making:
             said = recorded(hub, stream, about)
             self.recording = Recording(Path(config.videoRecordFolder), about["record"], fps, said)
             self._overlay = Overlay() if config.videoRecordOverlay else None
-        every = about.get("clip") or (math.ceil(fps / config.capture_fps - 1e-9) if config.videoStream else 0)
+        every = about.get("clip") or (by_rate(fps, config.capture_fps) if config.videoStream else 0)
         if every:
             clip = Clip(hub.archive.name("episode"), stream.name, stream.title, fps=fps)
             clip.every, clip.first, clip.seed = every, self._first, about.get("seed")
@@ -59,7 +59,12 @@ class Making:
 
     def put(self, frame: Callable[[], Frame], last: bool) -> None:
         """A further picture, the `last` one perhaps."""
-        self.lane.submit(partial(self._put, frame, last)).add_done_callback(lambda done: self._done())
+        self.lane.submit(partial(self._put, frame, last)).add_done_callback(self._dealt)
+
+    def _dealt(self, done: Future[None]) -> None:
+        if done.exception() is not None and self.recording is not None:  # A picture that cannot be read.
+            self.recording.missing += 1
+        self._done()
 
     def finish(self, outcome: Mapping[str, Any], report: Report) -> None:
         """No further picture comes."""
@@ -82,14 +87,14 @@ class Making:
                 if not last:  # The trainer may have come to take fewer than it was asked for.
                     clip.every = max(clip.every, step - self._step)
                 self._step = step
-                clip.add(self._still(clip, frame))
+                clip.add(self._still(clip, frame, index))
 
-    def _still(self, clip: Clip, frame: Frame) -> Still:
+    def _still(self, clip: Clip, frame: Frame, index: int) -> Still:
         format, data = self._smaller.encode(frame.pixels, QUALITY)
         values = {key: frame.info.get(key) for key in VALUES}
-        time = max(0, frame.info.get("step", 0) - self._first) / clip.fps
-        if clip.stills:
-            time = max(time, clip.stills[-1].time)
+        # Of what is recorded each step is here, and it may go on over episodes, whose steps begin at 0 again.
+        steps = index if self.recording is not None else frame.info.get("step", 0) - self._first
+        time = max(steps / clip.fps, clip.stills[-1].time if clip.stills else 0.0)
         return Still(data, format, time, frame.captured, frame.width, frame.height, values)
 
     def _finish(self, outcome: dict[str, Any], report: Report) -> None:
@@ -106,7 +111,9 @@ class Making:
             return
         recording.missing += outcome.pop("missing", 0)
         recording.finish(outcome)
-        problem = self._hub.shelf(Path(self._stream.config.videoRecordFolder)).done(recording)
+        config = self._stream.config
+        shelf = self._hub.shelf(Path(config.videoRecordFolder), config.videoRecordKeep)
+        problem = shelf.done(recording)
         report(self._stream, recording.problem or problem)
 
 

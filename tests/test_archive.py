@@ -101,3 +101,20 @@ def test_its_edition_changes_with_its_list() -> None:
 def test_names_are_never_given_twice() -> None:
     archive = Archive(3, 10)
     assert len({archive.name("episode") for _ in range(50)}) == 50
+
+
+def test_replays_of_live_pictures_count_among_the_bytes_and_go_first() -> None:
+    archive = Archive(100, 1000)
+    archive.add(clip(1, size=400))
+    for number in range(4):
+        snapshot = Clip(f"r{number}", "env", "title", kind="live")
+        snapshot.add(Still(b"x" * 300, "jpeg", 0.0, 0.0, 6, 4, {}))
+        archive.add(snapshot)
+    assert archive.bytes <= 1000
+    assert [archive.get(name) is not None for name in ("e1", "r1", "r2", "r3")] == [True, False, True, True]
+
+
+def test_a_stream_that_is_gone_leaves_nothing_behind() -> None:
+    archive = filled(3, 10)
+    archive.forget("env")
+    assert (archive.of("env"), archive.bytes, archive.edition) == ([], 0, {})

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from envstream.config import StreamConfig
+from envstream.encoder import Picture
 from envstream.frame import Frame
 from envstream.hub import Hub
 from envstream.stream import Stream
@@ -98,3 +100,17 @@ def test_stats_say_where_the_server_is_and_who_is_there(hub: Hub) -> None:
 def test_stats_of_an_empty_hub_are_zero(hub: Hub) -> None:
     stats = hub.stats()
     assert (stats["frames_received"], stats["current_fps"], stats["streams"]) == (0, 0.0, {})
+
+
+def test_the_replays_of_many_live_pictures_stay_within_their_share_of_the_memory(
+    pool: ThreadPoolExecutor,
+) -> None:
+    hub = Hub(StreamConfig(videoStreamKeepMemory=1), pool)
+    for name in ("a", "b", "c"):
+        stream = hub.open(name, name, hub.config)
+        for number in range(1, 21):
+            frame = Frame(np.zeros((4, 6, 3), np.uint8), number, number / 30)
+            stream.replay.add(Picture(name, frame, bytes(10_000), "jpeg", 6, 4, 90, 0.0, 0.0))
+    hub.trim()
+    kept = [stream.replay.bytes for stream in hub.streams.values()]
+    assert 0 < sum(kept) <= 250_000 and min(kept) > 0

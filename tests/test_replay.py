@@ -80,3 +80,11 @@ def test_begun_anew_it_is_empty() -> None:
     assert one.lacks(2) and not one.lacks(1)
     one.clear()
     assert one.clip("r1", "env", "title") is None and one.length == 0
+
+
+def test_the_older_half_can_be_let_go_of() -> None:
+    one = replay()
+    for number in range(1, 6):
+        one.add(picture(number, 100.0 + number))
+    assert (one.shorten(), one.bytes, one.length) == (300, 200, 1.0)
+    assert (one.shorten(), one.shorten(), one.bytes) == (100, 100, 0)

@@ -219,3 +219,32 @@ def test_the_status_line_is_drawn_into_the_file_where_that_is_wanted(
     assert frame[-9:].max() > 150 and frame[:30].max() < 20
     (clip,) = server.hub.archive.of("env")
     assert codec.decode(clip.stills[0].data).max() < 20, "the page draws it anyway"
+
+
+def test_a_recording_that_goes_on_over_episodes_is_replayed_at_its_own_pace(server: Server) -> None:
+    for number in range(8):
+        info: dict[str, Any] = {"episode": 3 + number // 4, "step": number % 4, "return": 0.0}
+        if number == 0:
+            info["begin"] = {"record": "a", "first": 0}
+        if number == 7:
+            info["end"] = {"ended": "cut"}
+        server.takes.put(server.stream, 1, picture(number, info), info)
+    server.settle()
+    (clip,) = server.hub.archive.of("env")
+    assert [still.time for still in clip.stills] == [0.0, 0.04, 0.08, 0.12, 0.14]
+
+
+def test_a_picture_that_cannot_be_read_is_counted_and_the_rest_is_there(server: Server) -> None:
+    def broken() -> Frame:
+        raise ValueError("no picture")
+
+    for number in range(3):
+        info: dict[str, Any] = {"step": number, "return": 0.0}
+        if number == 0:
+            info["begin"] = {"record": "a", "first": 0}
+        if number == 2:
+            info["end"] = {"ended": "terminated"}
+        server.takes.put(server.stream, 1, broken if number == 1 else picture(number, info), info)
+    server.settle()
+    told = json.loads((server.folder / "a.json").read_text())
+    assert (greys(server.folder / "a.mp4"), told["missing"]) == ([0, 2], 1)

@@ -29,7 +29,7 @@ class Cinema(World):
     def __init__(self, loop: Loop, frame: MakeFrame) -> None:
         super().__init__(loop, frame)
         self.player = Player(self.hub, self.fanout, loop)  # type: ignore[arg-type]
-        self.fanout.watched = self.player.look
+        self.fanout.watched = self.player.watched
         self.orders: list[tuple[int, int, bool]] = []
         self.stream.screening.order = lambda *order: self.orders.append(order)
         self.stream.screening.natural_fps = 10.0
@@ -116,7 +116,7 @@ def test_a_dear_picture_is_taken_each_kth_step(cinema: Cinema) -> None:
     cinema.seat(NAME)
     cinema.pass_time(2.0)
     assert cinema.orders[0][0] == 12, "0.04 s and what it leaves behind, ten times a second, of 4 %"
-    assert cinema.stream.screening.every == (12, "budget")
+    assert cinema.stream.screening.every == 12
 
 
 def test_the_whole_episode_is_shown_in_order_at_natural_speed(cinema: Cinema) -> None:
@@ -246,3 +246,13 @@ def test_the_page_is_told_why_steps_are_left_out(cinema: Cinema) -> None:
         screen = status(cinema.stream, cinema.loop.now)["screen"]
         said.append((screen["every"], screen["why"], screen["fps"]))
     assert said == [(1, None, 10.0), (4, "budget", 2.5)]
+
+
+def test_streams_that_nobody_watches_by_episodes_are_not_gone_through(cinema: Cinema) -> None:
+    costing(cinema, 0.001)
+    others = [cinema.hub.open(f"other-{number}", "other", cinema.hub.config) for number in range(3)]
+    seat = cinema.seat(NAME)
+    cinema.pass_time(0.2)
+    assert list(cinema.player._lanes) == [cinema.stream]
+    cinema.fanout.leave(seat)
+    assert not cinema.player._lanes and all(other.episodes_played is None for other in others)

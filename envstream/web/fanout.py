@@ -25,7 +25,7 @@ class Fanout:
         self._watching: dict[str, set[Seat]] = {}
         self._timers: dict[str, tuple[float, asyncio.Handle]] = {}
         self._delivery = Delivery(hub, self._from_thread, self.drained)
-        self.watched: Callable[[], None] = lambda: None  # Called when others watch than before.
+        self.watched: Callable[[Stream], None] = lambda stream: None  # Others watch its episodes than before.
 
     # Seats come, change and go.
 
@@ -68,7 +68,7 @@ class Fanout:
                 self._cancel(name)
                 stream.unask()
             if stream.plays is not None:
-                self.watched()
+                self.watched(stream.plays)
 
     # Frames come.
 
@@ -85,7 +85,7 @@ class Fanout:
             played = self._hub.get(stream.name + EPISODES)
             if played is not None:
                 self.opened(played)
-                self.watched()
+                self.watched(stream)
 
     def arrived(self, stream: Stream) -> None:
         """A stream has a new frame: everybody who has credit gets it."""

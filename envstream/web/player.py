@@ -31,8 +31,15 @@ class Player:
         self._hub = hub
         self._fanout = fanout
         self._loop = loop
-        self._lanes: dict[Stream, Lane] = {}
+        self._lanes: dict[Stream, Lane] = {}  # Of the streams whose episodes somebody watches.
         self._timer: asyncio.TimerHandle | None = None
+
+    def watched(self, stream: Stream) -> None:
+        """Others watch a stream's episodes than before."""
+        played = stream.episodes_played
+        if played is not None and played.viewers:
+            self._lanes.setdefault(stream, Lane(self._hub.pool))
+        self.look()
 
     def begun(self, stream: Stream, clip: Clip) -> None:
         """The first picture of an episode has come."""
@@ -44,11 +51,9 @@ class Player:
         """Do what is to be done now: show the next picture, order the next episode."""
         now = time.monotonic()
         at: float | None = None
-        for stream in list(self._hub.streams.values()):
+        for stream in list(self._lanes):
             played = stream.episodes_played
-            if played is None:
-                continue
-            if not played.viewers:
+            if played is None or not played.viewers or self._hub.streams.get(stream.name) is not stream:
                 self._stop(stream)
                 continue
             next_at = min(self._turn(stream, played, now) or now + LOOKS_EVERY, now + LOOKS_EVERY)
@@ -58,21 +63,19 @@ class Player:
         self._timer = None if at is None else self._loop.call_later(max(0.0, at - now), self.look)
 
     def _stop(self, stream: Stream) -> None:
-        if stream.screening.playback.clip is not None or stream.screening.playback.waited(time.monotonic()):
-            stream.screening.playback.stop()
-            # A whole episode was captured at once: who looks at the live picture now need not wait it out.
-            stream.pace.budget.ease(time.monotonic())
-            self._lanes.pop(stream, None)
-            if stream.screening.order is not None:
-                stream.screening.order(0, 0, False)
+        del self._lanes[stream]
+        stream.screening.playback.stop()
+        # A whole episode was captured at once: who looks at the live picture now need not wait it out.
+        stream.pace.budget.ease(time.monotonic())
+        if stream.screening.order is not None:
+            stream.screening.order(0, 0, False)
 
     def _turn(self, stream: Stream, played: Stream, now: float) -> float | None:
         playback = stream.screening.playback
         found = playback.turn(now)
         if found is not None:
             clip, index, still = found
-            lane = self._lanes.setdefault(stream, Lane(self._hub.pool))
-            future = lane.submit(partial(codec.decode, still.data))
+            future = self._lanes[stream].submit(partial(codec.decode, still.data))
             show = partial(self._show, stream, played, clip, index, still)
             future.add_done_callback(lambda done: self._on_loop(partial(show, done)))
         waited = playback.waited(now)
@@ -120,7 +123,6 @@ class Player:
         others = len(budget.sharers - {stream.pace})
         share = share_of(budget.max_overhead, stream.steps_per_second(now), others)
         fps = screening.natural_fps
-        every, why = stride(fps, stream.config.capture_fps, charged(cost), share)
-        screening.every = every, why
+        screening.every = every = stride(fps, stream.config.capture_fps, charged(cost), share)
         screening.order(every, max(2, math.ceil(LONGEST * fps / every)), impatient)
         screening.playback.order(now)

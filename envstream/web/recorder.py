@@ -116,6 +116,12 @@ class Recorder:
         paths = recording.paths
         return paths[0].name if paths else None
 
+    def tidy(self) -> None:
+        """Finish the files of streams that have ended. Called about once a second."""
+        for stream, *_ in list(self._running.values()):
+            if stream.ended or self._hub.get(stream.name) is not stream:
+                self.stop(stream)
+
     def finish(self) -> None:
         """The run has ended: every file is finished."""
         for stream, *_ in list(self._running.values()):
@@ -136,10 +142,7 @@ class Recorder:
         found = self._running.get(stream.name)
         if found is not None:
             self._show(stream)
-            if self._hub.get(stream.name) is stream and not stream.ended:
-                self._fanout.drained(stream, (found[1],))
-            else:
-                self.stop(stream)
+            self._fanout.drained(stream, (found[1],))
 
     def _show(self, stream: Stream) -> None:
         _, _, recording, _ = self._running[stream.name]

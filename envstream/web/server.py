@@ -74,7 +74,7 @@ class Server:
             hub.port = listener.getsockname()[1]
         self._fanout = fanout = Fanout(hub, loop)
         self._player = Player(hub, fanout, loop)
-        fanout.watched = self._player.look
+        fanout.watched = self._player.watched
         self._board = Board(hub)
         self._intake = intake = Intake(hub, fanout.opened, fanout.arrived, self._tell, self._takes)
         self._recorder = Recorder(hub, fanout, partial(self._from_thread, self._tell), self._say)
@@ -223,6 +223,8 @@ class Server:
                 intake.look()
                 self._fanout.revive()
                 self._player.look()
+                self._recorder.tidy()
+                self._hub.trim()
                 self._tell()
             except Exception:  # One bad beat must not be the last.
                 log.exception("envstream: the server's once-a-second round failed")
@@ -254,6 +256,7 @@ class Server:
             intake.look()
             await asyncio.sleep(0.005)
         intake.finish()
+        self._hub.finish()  # What was left in a block may have looked like news.
         while intake.busy or self._recorder.busy:
             await asyncio.sleep(0.005)
 

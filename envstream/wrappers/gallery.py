@@ -110,7 +110,7 @@ class Gallery:
             # Copies, as what was returned may be changed by whoever got it. The infos are large, with the
             # last observations of episodes in them: they are held only where they are read.
             kept = None if self._records is None else infos
-            if not self._director.active:
+            if not self._attends:
                 actions = None
             self._steps.append((np.array(rewards), np.array(terminated), np.array(truncated), kept, actions))
             if self.tap.due[0] or self._announced or self._attends or len(self._steps) >= COUNTED_TOGETHER:
@@ -207,10 +207,13 @@ class Gallery:
         depth, weight = sub_envs.depth, sub_envs.weight
         for part in director.parts() if director.active or self._attends else ():
             env = self._envs[part]
-            director.look(part, self._info(env))
-            said = {"action": _one(actions, env), "reward": _one(rewards, env), "ended": how.get(part)}
+            info = self._info(env)
+            director.look(part, info)
+            said: dict[str, Any] = {"ended": how.get(part)}
+            if info["step"]:  # To the first picture of an episode nothing has led.
+                said |= {"action": _one(actions, env), "reward": _one(rewards, env)}
             take = partial(sub_envs.take, env, True)
-            director.shoot(part, take, self._info(env), depth=depth, weight=weight, **said)
+            director.shoot(part, take, info, depth=depth, weight=weight, **said)
         for part in dict.fromkeys([*announced, *self.tap.wanted()]):
             env = self._envs[part]
             take = partial(self._picture, part)
