@@ -90,6 +90,31 @@ def test_the_runs_end_finishes_the_file(tmp_path: Path) -> None:
     assert len(greys(tmp_path / f"{NAME}-live.mp4")) == told["frames"]
 
 
+def test_the_file_of_a_stream_that_ends_is_finished_while_the_run_goes_on(tmp_path: Path) -> None:
+    script = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from envstream import StreamingWrapper
+from test_web_recorder import Counting
+made = dict(videoStreamPort=0, videoRecordFolder={str(tmp_path)!r})
+first, other = StreamingWrapper(Counting(), **made), StreamingWrapper(Counting(), **made)
+first.reset(), other.reset()
+print(first.stream_url, flush=True)
+for env in (first, other):
+    until = time.monotonic() + (3 if env is first else 60)
+    while time.monotonic() < until:
+        if env.step(0)[2]:
+            env.reset()
+        time.sleep(0.002)
+    env.close()
+"""
+    with training(script=script) as trainer:
+        post(trainer.port, f"/api/record/start?stream={NAME}")
+        told = until(lambda: finished(tmp_path / f"{NAME}-live.json"), "the file's end")
+        assert trainer.process.poll() is None
+        assert len(greys(tmp_path / f"{NAME}-live.mp4")) == told["frames"] > 3
+
+
 def test_without_pyav_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(video, "missing", lambda: 'pip install "gymnasium-envstream[record]"')
     with streaming(Counting(), videoRecordFolder=str(tmp_path)) as port:
