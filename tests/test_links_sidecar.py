@@ -237,7 +237,9 @@ def test_a_fork_neither_streams_nor_disturbs_nor_keeps_the_server_alive(worker: 
         os._exit(0)
     """
     with training(extra, videoStreamWorker=worker) as trainer:
-        with Watcher(trainer.port, NAME) as watcher:
+        with Watcher(trainer.port) as watcher:
+            # Of a fixed quality: a picture that stands for a while is not sent once more at a better one.
+            watcher.watch(NAME, quality=60)
             _, fork, captures = trainer.line().split()
             assert captures == "0"
             numbers = [watcher.frame()[0]["frameNumber"] for _ in range(5)]
