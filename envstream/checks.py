@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from envstream.errors import SettingError
 
@@ -146,3 +147,30 @@ def file(key: str, value: Any) -> str:
     if not path.is_file():
         raise SettingError.value(key, value, "an existing file")
     return str(path.resolve())
+
+
+def processors(key: str, value: Any) -> list[dict[str, Any]]:
+    """Processors with their options: a list of names, or of mappings with a name."""
+    expected = "a list of processors, such as [stats, {name: undistort, strength: -0.18}]"
+    listed: list[Any] = list(value) if isinstance(value, (list, tuple)) else [None]
+    told = [{"name": each} if isinstance(each, str) else each for each in listed]
+    for each in told:
+        if not isinstance(each, Mapping) or not isinstance(each.get("name"), str) or not each["name"].strip():
+            raise SettingError.value(key, value, expected)
+        if not all(isinstance(option, str) for option in each):
+            raise SettingError.value(key, value, expected)
+    return [dict(each) for each in told]
+
+
+def hub(key: str, value: Any) -> str:
+    """The address of a server elsewhere, without a name or a password in it."""
+    expected = "the address of a server that publishers reach, such as ws://host:8080/stream"
+    try:
+        address = urlsplit(text(key, value))
+        port, name = address.port, address.hostname
+    except ValueError:  # A SettingError is one as well.
+        raise SettingError.value(key, value, expected) from None
+    odd = "@" in address.netloc or not value.isprintable() or " " in value
+    if address.scheme not in ("ws", "wss") or not name or port == 0 or odd:
+        raise SettingError.value(key, value, expected)
+    return str(value)

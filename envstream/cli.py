@@ -9,6 +9,12 @@ from typing import Any
 
 from envstream._version import __version__
 from envstream.errors import EnvstreamError
+from envstream.push import command
+
+SERVE = (
+    "Show, keep and process what publishers send: videos, cameras, envs on other machines. Configured by the "
+    "same keys as training, in Hydra's words: envstream serve env.videoStreamPort=8081"
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -18,6 +24,13 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"envstream {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
+    serve = commands.add_parser(
+        "serve", help="show, keep and process what publishers send", description=SERVE
+    )
+    serve.add_argument("--config", metavar="FILE", help="a YAML file with settings, as under cfg/env")
+    serve.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="such as env.videoStreamPort=8081")
+    serve.set_defaults(run=_serve)
+    command.add_parser(commands)
     demo = commands.add_parser("demo", help="show something that moves, and what streaming it costs")
     what = demo.add_subparsers(metavar="WHAT", required=True)
     pyboy = what.add_parser("pyboy", help="a Game Boy game at every quality, then the table before/after")
@@ -47,6 +60,15 @@ def _seconds(text: str) -> float:
     if not 0.1 <= seconds <= 86_400:
         raise argparse.ArgumentTypeError(f"expected seconds from 0.1 to 86400, got {text!r}")
     return seconds
+
+
+def _serve(given: Any) -> int:
+    from envstream import settings
+    from envstream.config import StreamConfig
+    from envstream.web.serve import serve
+
+    told = settings.overridden(given.settings, given.config)
+    return serve(StreamConfig(**told), told)
 
 
 def _demo_pyboy(given: Any) -> int:

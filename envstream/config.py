@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, NamedTuple
@@ -108,20 +106,34 @@ class StreamConfig:
     )
     videoStreamAllowedHosts: list[str] = _key([], checks.names, "further host names a reverse proxy may use")
     videoStreamMaxViewers: int = _key(1000, checks.whole(1, 100_000), "viewers at once; more get 503")
-    videoStreamMaxSessions: int = _key(10, checks.whole(1, 10_000), "publishers at once", planned=True)
+    videoStreamFolder: str = _key("sessions", checks.text, "where what publishers sent, and its results, go")
+    videoStreamMaxSessions: int = _key(10, checks.whole(1, 10_000), "publishers at once")
     videoStreamMaxMemory: float = _key(
-        2048, checks.number(16, 1_048_576), "MB that publishers' sessions may hold", planned=True
+        2048, checks.number(16, 1_048_576), "MB of pictures on their way from publishers to disk"
+    )
+    videoStreamMaxDisk: float = _key(
+        10_240, checks.number(1, 1_000_000_000), "MB that videoStreamFolder may grow to"
     )
     videoStreamSessionTimeout: float = _key(
-        300, checks.number(1, 86_400), "seconds after which a silent publisher is ended", planned=True
+        300, checks.number(1, 86_400), "seconds after which a silent publisher is ended"
     )
+    videoStreamProcessors: list[Any] = _key(
+        [], checks.processors, "what every publisher's pictures go through: names, or name and options"
+    )
+    videoStreamOffers: list[str] = _key(
+        [], checks.names, "further processors, by dotted path, that publishers may name"
+    )
+    videoStreamWorkers: int | None = _key(
+        None, checks.or_none(checks.whole(1, 256)), "processes that process; null = one a core"
+    )
+    videoStreamKeepFrames: bool = _key(False, checks.boolean, "keep pictures as they came, beside the video")
     videoStreamMaxMessage: float = _key(32, checks.number(0.01, 1024), "MB in one message from outside")
     videoStreamMaxPixels: float = _key(33, checks.number(0.001, 1000), "megapixels in one picture")
     videoStreamCameras: list[str] | None = _key(
         None, checks.or_none(checks.names), "camera tokens that exist", planned=True
     )
     videoStreamHub: str | None = _key(
-        None, checks.or_none(checks.text), "ws://, wss:// or redis:// of a hub elsewhere", planned=True
+        None, checks.or_none(checks.hub), "ws:// or wss:// of a server elsewhere that shows this env"
     )
     videoRecord: bool = _key(False, checks.boolean, "record episodes to files")
     videoRecordFolder: str = _key("videos", checks.text, "where recordings go")
@@ -204,86 +216,3 @@ def default_of(field: dataclasses.Field[Any]) -> Any:
 
 
 KEYS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in dataclasses.fields(StreamConfig)}
-
-# What Gymnasium's RecordVideo calls them.
-RECORD_VIDEO = {
-    "videoFolder": "videoRecordFolder",
-    "episodeTrigger": "videoRecordEpisodes",
-    "stepTrigger": "videoRecordSteps",
-    "videoLength": "videoRecordLength",
-    "namePrefix": "videoRecordPrefix",
-}
-
-
-def camel_case(key: str) -> str:
-    """`video_stream_port` → `videoStreamPort`; camelCase stays as it is."""
-    return re.sub(r"_([a-z0-9])", lambda match: match.group(1).upper(), key)
-
-
-def settings_of(source: object = None, /, **settings: Any) -> dict[str, Any]:
-    """The settings that somebody gave, checked, as plain data under their camelCase names.
-
-    Args:
-        source: a `StreamConfig`, an OmegaConf node (an env's node: what does not begin with `video` or
-            `viewer` there belongs to the env and is left alone), a mapping, or None.
-        settings: single settings; they win over `source`.
-
-    Raises:
-        SettingError: for a name that is no setting, naming the nearest one; for a value outside its range.
-    """
-    given: dict[str, Any] = {}
-    if isinstance(source, StreamConfig):
-        given.update(dataclasses.asdict(source))
-    elif source is not None:
-        given.update(_mapping(source))
-    for key, value in settings.items():
-        given[_known(key)] = value
-    return {name: KEYS[name].metadata["check"](name, value) for name, value in given.items()}
-
-
-def portable(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as another process is told of them: without functions, which are called here."""
-    return {name: value for name, value in given.items() if not callable(value)}
-
-
-def read(source: object = None, /, **settings: Any) -> StreamConfig:
-    """A checked `StreamConfig` from a source and single settings; see `settings_of`."""
-    return StreamConfig(**settings_of(source, **settings))
-
-
-def register() -> None:
-    """Put the settings into Hydra's ConfigStore as `env/envstream`.
-
-    Any Hydra app may then write `defaults: [envstream, _self_]` in a file of its `env` group.
-    """
-    from hydra.core.config_store import ConfigStore
-
-    node = {name: default_of(field) for name, field in KEYS.items()}
-    ConfigStore.instance().store(group="env", name="envstream", node=node, provider="envstream")
-
-
-def _known(key: str) -> str:
-    name = camel_case(key)
-    name = RECORD_VIDEO.get(name, name)
-    if name not in KEYS:
-        raise SettingError.unknown(key, KEYS)
-    return name
-
-
-def _mapping(source: object) -> dict[str, Any]:
-    foreign = type(source).__module__.partition(".")[0] == "omegaconf"
-    if foreign:
-        from omegaconf import OmegaConf
-
-        source = OmegaConf.to_container(source, resolve=True)
-    if not isinstance(source, Mapping):
-        raise SettingError(
-            f"settings come as a StreamConfig, a Hydra/OmegaConf node, a dict or keyword arguments, "
-            f"not as {type(source).__name__}"
-        )
-    ours = {str(key): value for key, value in source.items()}
-    if foreign:
-        ours = {key: value for key, value in ours.items() if camel_case(key).startswith(("video", "viewer"))}
-        if not isinstance(ours.get("viewer"), bool):  # Isaac Lab's `viewer` is a camera's place.
-            ours.pop("viewer", None)
-    return {_known(key): value for key, value in ours.items()}

@@ -76,6 +76,56 @@ class StreamerError(EnvstreamError, RuntimeError):
         return cls(f"{what} needs a stream that runs; call start_streaming() first")
 
 
+class SessionError(EnvstreamError, ValueError):
+    """Something is wrong with frames that a client sends. It is told so, as an `error` message.
+
+    Attributes:
+        code: which kind of error it is, for programs; the sentence is for people.
+        recoverable: whether the connection goes on.
+        number: which frame it is about.
+    """
+
+    def __init__(self, code: str, sentence: str, recoverable: bool = True, number: int | None = None) -> None:
+        super().__init__(sentence)
+        self.code, self.recoverable, self.number = code, recoverable, number
+
+    def message(self) -> dict[str, object]:
+        """What the client is told."""
+        said = {"type": "error", "code": self.code, "message": str(self), "recoverable": self.recoverable}
+        return said if self.number is None else {**said, "number": self.number}
+
+    @classmethod
+    def over(cls, number: int, last: int | None) -> SessionError:
+        why = "the session has ended" if last is None else f"the session ends with frame {last}"
+        return cls("session_ended", f"frame {number}: {why}; begin another session for more", number=number)
+
+    @classmethod
+    def out_of_window(cls, number: int, first: int, window: int) -> SessionError:
+        return cls(
+            "out_of_window",
+            f"frame {number} is more than {window} ahead of frame {first}, which has not arrived; send that "
+            "one first, or say frames_lost",
+            number=number,
+        )
+
+    @classmethod
+    def flooding(cls, number: int, frames: int, size: int, credits: int) -> SessionError:
+        return cls(
+            "flooding",
+            f"{frames} frames with {size} bytes are on their way to disk, where {credits} frames may be "
+            "unacknowledged; wait for acknowledgements before sending more",
+            recoverable=False,
+            number=number,
+        )
+
+    @classmethod
+    def bad_end(cls, frames: int, declared: int | None, highest: int) -> SessionError:
+        why = f"there is a frame {highest}" if declared is None else f"{declared} was said before"
+        return cls(
+            "bad_end", f"session_end says {frames} frames, and {why}; say the highest number that there is"
+        )
+
+
 # What is said once, and raised by nobody.
 
 LEFT_OUT = (

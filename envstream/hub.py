@@ -43,6 +43,7 @@ class Hub:
         self.port = config.videoStreamPort
         self.viewers = 0
         self.refused = 0
+        self.alone = False  # Whether no training runs this server.
 
     def open(
         self,

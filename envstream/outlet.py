@@ -39,6 +39,7 @@ SERVER_SETTINGS = (
     "videoStreamTlsKey",
     "videoStreamAllowedHosts",
     "videoStreamMaxViewers",
+    "videoStreamHub",
 )
 
 _outlets: dict[tuple[Any, ...], Outlet] = {}
@@ -59,22 +60,16 @@ class Outlet:
         self._announced: str | None = None
         self.address: Address | None = None
         self.failure: str | None = None
-        self.token = self._make_token(config)
+        self.token = token_of(config)
         self._start: dict[str, Any] = {
             "op": "start",
             "token": self.token,
             "port": config.videoStreamPort,
             "pid": os.getpid(),
             "run": secrets.token_hex(8),
+            "secret": secrets.token_urlsafe(24),
         }
         self._worker = self._make_worker(config.videoStreamWorker)
-
-    @staticmethod
-    def _make_token(config: StreamConfig) -> str | None:
-        token = config.videoStreamToken
-        if token == "auto" or (token is None and (not config.loopback or in_notebook_kernel())):
-            return secrets.token_urlsafe(16)
-        return token
 
     def _make_worker(self, kind: str) -> Worker:
         worker: Worker
@@ -155,7 +150,7 @@ class Outlet:
     @property
     def query(self) -> str:
         """What an address of the page needs to be let in."""
-        return f"?token={quote(self.token, safe='')}" if self.token else ""
+        return query_of(self.token)
 
     def abandon(self) -> None:
         """This process is a fork: the server, its line and its memory stay the parent's."""
@@ -175,7 +170,9 @@ class Outlet:
         url = self.url
         if url != self._announced:
             self._announced = url
-            sys.stderr.write(announcement(self, address) + "\n")
+            elsewhere = self._config.videoStreamHub is not None
+            said = f"envstream: shown at {url}" if elsewhere else announcement(address, self.query)
+            sys.stderr.write(said + "\n")
             sys.stderr.flush()
 
     def _gave_up(self, reason: str) -> None:
@@ -198,6 +195,21 @@ class Outlet:
                 self._worker.add(channel)
 
 
+def token_of(config: StreamConfig) -> str | None:
+    """What opens the page of a server with these settings, made where there has to be one; None = nothing."""
+    token = config.videoStreamToken
+    if config.videoStreamHub is not None:
+        return token  # Whatever opens the page there; it is not for us to make.
+    if token == "auto" or (token is None and (not config.loopback or in_notebook_kernel())):
+        return secrets.token_urlsafe(16)
+    return token
+
+
+def query_of(token: str | None) -> str:
+    """What an address of the page needs to be let in."""
+    return f"?token={quote(token, safe='')}" if token else ""
+
+
 def in_notebook_kernel() -> bool:
     """Whether this is a Jupyter kernel.
 
@@ -208,7 +220,7 @@ def in_notebook_kernel() -> bool:
     return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
 
 
-def announcement(outlet: Outlet, address: Address) -> str:
+def announcement(address: Address, query: str) -> str:
     """The line printed at the start: where the page is, and how to reach it from a laptop."""
     try:
         user = getpass.getuser()
@@ -217,12 +229,12 @@ def announcement(outlet: Outlet, address: Address) -> str:
     port, host = address.port, address.host
     everywhere = host in ("0.0.0.0", "::")
     name = socket.gethostname()
-    url = f"{address.scheme}://{name}:{port}/{outlet.query}" if everywhere else outlet.url
+    url = f"{address.scheme}://{name}:{port}/{query}" if everywhere else address.url + query
     inner = "127.0.0.1" if everywhere else host
     return (
         f"envstream: watch at {url}\n"
         f"envstream: from your laptop: ssh -L {port}:{inner}:{port} {user}@{name} "
-        f"and then {address.scheme}://127.0.0.1:{port}/{outlet.query}"
+        f"and then {address.scheme}://127.0.0.1:{port}/{query}"
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from envstream import config as settings_module
+from envstream import settings as settings_module
+from envstream.config import StreamConfig
 from envstream.wrappers.tap import Tap
 
 _published: dict[str, Published] = {}
@@ -23,7 +24,7 @@ class Published:
     def __init__(self, name: str, config: object) -> None:
         given = settings_module.settings_of(config)
         given.update(videoStream=True, videoStreamName=name)
-        self.tap = Tap(settings_module.StreamConfig(**given), given, name)
+        self.tap = Tap(StreamConfig(**given), given, name)
         self._count = 0
         self._episode: Any = None
         self._step: Any = None

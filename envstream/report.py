@@ -45,6 +45,7 @@ def status(stream: Stream, now: float) -> dict[str, Any]:
         "age": round(now - frame.captured, 4) if frame else None,
         "waiting": None if waiting is None else round(waiting, 3),
         "frameNumber": frame.number if frame else None,
+        "session": None if stream.session is None else dict(stream.session()),
         **_replayable(stream, now),
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, MutableSequence
+from collections.abc import Callable, Mapping, MutableSequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -102,6 +102,8 @@ class Stream:
         self.message: str | None = None
         self._message_lasts = False
         self.ended = False
+        self.demanded: Callable[[], None] = lambda: None  # Others watch it, or at another quality.
+        self.session: Callable[[], Mapping[str, Any]] | None = None  # How its publisher's session is.
         self.viewers = 0
         self.pictures_sent = self.frames_shown = 0
         self.failures = 0
@@ -162,6 +164,7 @@ class Stream:
         self.points = points_of(self.config)
         self.encoder.choose(self.config.preset)
         self.edition += 1
+        self.demanded()
 
     @property
     def watchers(self) -> int:
@@ -202,10 +205,16 @@ class Stream:
         if not self._steps or now - self._steps[-1][0] >= 0.1:
             self._steps.append((now, total))
 
+    @property
+    def steps(self) -> int | None:
+        """Steps that the env has made in all; None when not known."""
+        return self._steps[-1][1] if self._steps else None
+
     def watched(self, viewers: int) -> None:
         """So many watch it now."""
         self.viewers = viewers
         self.pace.share(viewers > 0)
+        self.demanded()
 
     def ask(self, now: float) -> None:
         """Have the trainer take a picture at its next step."""
@@ -271,7 +280,8 @@ class Stream:
         # Sub-envs step together: what each of thousands that nobody looks at has done is no news.
         steps = None if self.place or not self._steps else self._steps[-1]
         number = frame.number if frame else None
-        return (self.ended, self.message, number, self.watchers, self.failures, self.quality, steps)
+        session = tuple(self.session().values()) if self.session is not None else None
+        return (self.ended, self.message, number, self.watchers, self.failures, self.quality, steps, session)
 
     def performance(self) -> dict[str, Any]:
         """What its pictures cost, and how many were shown; see `performance.performance`."""

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 from envstream import codec
-from envstream import config as settings_module
+from envstream import settings as settings_module
 from envstream.config import Preset, StreamConfig
 from envstream.errors import StreamerError
 from envstream.frame import Frame, Pixels

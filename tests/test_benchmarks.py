@@ -162,3 +162,44 @@ def test_bandwidth_holds_video_against_jpeg(tmp_path: Path) -> None:
     report = quick("bandwidth", tmp_path, "--env", "CartPole")
     (row,) = report["rows"]
     assert row["h264"] < row["jpeg"] and 0.9 < row["jpeg_ssim"] < 1
+
+
+def quick_ingest(folder: Path, part: str) -> list[dict[str, Any]]:
+    """The rows of one part of what takes frames from elsewhere."""
+    for package in ("av", "cv2"):
+        pytest.importorskip(package)
+    rows: list[dict[str, Any]] = quick("ingest", folder, "--part", part)["rows"]
+    assert {row["part"] for row in rows} == {part}
+    return rows
+
+
+def test_ingest_has_a_recording_processed_while_it_goes_on_and_one_afterwards(tmp_path: Path) -> None:
+    ours, other = quick_ingest(tmp_path, "latency")
+    assert [row["rounds"][0]["frames"] for row in (ours, other)] == [90, 90]
+    for row in (ours, other):
+        assert row["whole"] == "1 of 1"
+        assert row["rounds"][0]["processors"] == ["stats", "undistort"]
+        assert row["lag_s"][0] > 0
+
+
+def test_ingest_counts_what_many_publishers_sent_and_what_became_of_it(tmp_path: Path) -> None:
+    (row,) = quick_ingest(tmp_path, "sessions")
+    assert (row["count"], row["due"], row["sent"], row["received"], row["lost"]) == (3, 180, 180, 180, 0)
+    assert row["in_videos"] == [60, 60, 60]
+    assert row["ack_p50"] > 0 and row["server_cores"] > 0 and row["client_cores"] > 0
+
+
+def test_ingest_tells_the_memory_of_the_server_from_that_of_its_workers(tmp_path: Path) -> None:
+    one, several = quick_ingest(tmp_path, "memory")
+    assert (one["in_videos"], several["in_videos"]) == ([300], [60, 60, 60])
+    for row in (one, several):
+        assert row["server_mb"] > row["idle_mb"] > 0
+        assert row["workers"] > 0 and row["workers_mb"] > 0
+
+
+def test_ingest_cuts_an_upload_and_kills_its_server_and_nothing_is_missing(tmp_path: Path) -> None:
+    plain, cut = quick_ingest(tmp_path, "cuts")
+    assert (plain["cuts"], plain["kills"], plain["sent"], plain["sent_again"]) == (0, 0, 300, 0)
+    assert (cut["cuts"], cut["kills"], cut["frames"]) == (2, 1, 300)
+    flaws = ("other_pictures", "other_times", "out_of_order", "too_many_or_few")
+    assert [cut[flaw] for flaw in flaws] == [0, 0, 0, 0]

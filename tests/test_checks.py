@@ -44,6 +44,8 @@ CHECKS: dict[str, Check] = {
     "envs": checks.envs,
     "names": checks.names,
     "file": checks.file,
+    "processors": checks.processors,
+    "hub": checks.hub,
 }
 
 
@@ -90,6 +92,16 @@ def test_what_was_taken_is_taken_again_as_it_is(check: Check, value: Any) -> Non
         ("envs", np.array([0, 3]), [0, 3]),
         ("names", ("a.example", "b.example"), ["a.example", "b.example"]),
         ("names", [], []),
+        ("processors", ("stats",), [{"name": "stats"}]),
+        (
+            "processors",
+            [{"name": "undistort", "strength": -0.18}],
+            [{"name": "undistort", "strength": -0.18}],
+        ),
+        ("processors", [], []),
+        ("hub", "ws://host", "ws://host"),
+        ("hub", "wss://host:8443/below/stream?token=x", "wss://host:8443/below/stream?token=x"),
+        ("hub", "ws://[::1]:8080/", "ws://[::1]:8080/"),
     ],
 )
 def test_what_can_be_meant_is_kept_as_plain_data(check: str, value: Any, kept: Any) -> None:
@@ -118,6 +130,25 @@ def test_what_can_be_meant_is_kept_as_plain_data(check: str, value: Any, kept: A
         ("envs", np.zeros(2), "a list of sub-env indices"),
         ("names", "a.example", "a list of names"),
         ("file", "/nowhere", "an existing file"),
+        ("processors", "stats", "a list of processors"),
+        ("processors", [["stats"]], "a list of processors"),
+        ("processors", [{"strength": 1}], "a list of processors"),
+        ("processors", [{"name": " "}], "a list of processors"),
+        ("processors", [{"name": "stats", 1: 2}], "a list of processors"),
+        ("processors", {"name": "stats"}, "a list of processors"),
+        ("hub", "http://host:8080", "such as ws://host:8080/stream"),
+        ("hub", "host:8080", "such as ws://host:8080/stream"),
+        ("hub", "ws://", "such as ws://host:8080/stream"),
+        ("hub", "ws://:8080", "such as ws://host:8080/stream"),
+        ("hub", "ws://host:0", "such as ws://host:8080/stream"),
+        ("hub", "ws://host:99999", "such as ws://host:8080/stream"),
+        ("hub", "ws://host:http", "such as ws://host:8080/stream"),
+        ("hub", "ws://[::1", "such as ws://host:8080/stream"),
+        ("hub", "ws://somebody:secret@host", "such as ws://host:8080/stream"),
+        ("hub", "ws://two hosts", "such as ws://host:8080/stream"),
+        ("hub", "ws://host\n", "such as ws://host:8080/stream"),
+        ("hub", "", "such as ws://host:8080/stream"),
+        ("hub", 8080, "such as ws://host:8080/stream"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_and_told_what_was_expected(
@@ -144,3 +175,10 @@ def test_a_file_in_the_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize("make", [checks.whole, checks.number])
 def test_both_ends_of_a_range_belong_to_it(make: Callable[[int, int], Check]) -> None:
     assert [make(1, 9)("colour", value) for value in (1, 9)] == [1, 9]
+
+
+def test_processors_are_kept_as_a_copy() -> None:
+    given = [{"name": "stats"}]
+    kept = checks.processors("processors", given)
+    given[0]["name"] = "another"
+    assert kept == [{"name": "stats"}]

@@ -76,4 +76,42 @@ def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_help_loads_nothing_heavy() -> None:
     code = "import sys, envstream.cli as c; c.parser().format_help(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert not {"numpy", "flask", "pyboy", "gymnasium"} & set(loaded.split())
+    heavy = {
+        "numpy",
+        "flask",
+        "pyboy",
+        "gymnasium",
+        "uvicorn",
+        "websockets",
+        "hydra",
+        "omegaconf",
+        "av",
+        "cv2",
+    }
+    assert not heavy & set(loaded.split())
+
+
+def test_help_names_all_that_can_be_done(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--help"])
+    said = capsys.readouterr().out
+    assert end.value.code == 0
+    assert [word for word in ("serve", "push", "demo") if f"\n    {word} " in said] == [
+        "serve",
+        "push",
+        "demo",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [("serve", ["--config FILE", "KEY=VALUE", "env.videoStreamPort=8081"]), ("push", ["--token", "--video"])],
+)
+def test_each_command_has_help_of_its_own(
+    command: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main([command, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert end.value.code == 0
+    assert [word for word in words if word not in said] == []

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
 
-from envstream import config
 from envstream.config import KEYS, StreamConfig
 from envstream.errors import SettingError
+from envstream.settings import read
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(max_size=5),
@@ -25,55 +23,9 @@ JSON = st.recursive(
 )
 
 
-def snake_case(key: str) -> str:
-    return re.sub("[A-Z]", lambda match: "_" + match.group().lower(), key)
-
-
-# --- names ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("key", KEYS)
-def test_every_key_has_a_snake_case_name(key: str) -> None:
-    assert config.camel_case(snake_case(key)) == key
-
-
-@pytest.mark.parametrize("key", KEYS)
-def test_every_key_stays_as_it_is_in_camel_case(key: str) -> None:
-    assert config.camel_case(key) == key
-
-
 @pytest.mark.parametrize("key", KEYS)
 def test_every_key_says_what_it_means(key: str) -> None:
     assert KEYS[key].metadata["help"].strip()
-
-
-def slips(key: str) -> st.SearchStrategy[str]:
-    """What becomes of a key when one letter is forgotten, doubled, or changes place with the next."""
-    places = st.integers(1, len(key) - 2)
-    return (
-        places.map(lambda at: key[:at] + key[at + 1 :])
-        | places.map(lambda at: key[:at] + key[at] + key[at:])
-        | places.map(lambda at: key[:at] + key[at + 1] + key[at] + key[at + 2 :])
-    )
-
-
-@given(st.sampled_from(sorted(KEYS)).flatmap(lambda key: st.tuples(st.just(key), slips(key))))
-def test_a_slip_of_the_pen_names_the_key_that_was_meant(case: tuple[str, str]) -> None:
-    meant, written = case
-    assume(written not in KEYS)
-    with pytest.raises(SettingError, match=f"did you mean '{meant}'"):
-        config.read({written: 1})
-
-
-@pytest.mark.parametrize("written", ["video_stream_prot", "videostreamport", "VIDEOSTREAMPORT"])
-def test_other_ways_of_writing_find_the_nearest_key_too(written: str) -> None:
-    with pytest.raises(SettingError, match="did you mean 'videoStreamPort'"):
-        config.read(**{written: 1})
-
-
-def test_a_name_like_no_other_lists_all_settings() -> None:
-    with pytest.raises(SettingError, match=r"the settings are: videoStream, .*, viewer"):
-        config.read(colour="red")
 
 
 # --- values --------------------------------------------------------------------------------------------
@@ -138,7 +90,7 @@ def test_settings_do_not_change_once_read() -> None:
 )
 def test_a_value_out_of_range_is_refused_and_the_range_is_named(key: str, value: Any, expected: str) -> None:
     with pytest.raises(SettingError) as refusal:
-        config.read({key: value})
+        read({key: value})
     assert str(refusal.value).startswith(f"{key}={value!r}: expected ")
     assert expected in str(refusal.value)
 
@@ -158,11 +110,11 @@ def test_a_value_out_of_range_is_refused_and_the_range_is_named(key: str, value:
     ],
 )
 def test_a_value_within_its_range_is_kept(key: str, value: Any) -> None:
-    assert getattr(config.read({key: value}), key) == value
+    assert getattr(read({key: value}), key) == value
 
 
 def test_numbers_of_numpy_become_plain_numbers() -> None:
-    settings = config.read(
+    settings = read(
         videoStreamPort=np.int64(9001), videoFps=np.float32(20), videoResolution=(64, np.int32(48))
     )
     assert json.dumps(dataclasses.asdict(settings))
@@ -184,85 +136,14 @@ def test_certificate_and_key_go_together(tmp_path: Path) -> None:
     file = tmp_path / "cert.pem"
     file.touch()
     with pytest.raises(SettingError, match="go together"):
-        config.read(videoStreamTlsCert=str(file))
+        read(videoStreamTlsCert=str(file))
 
 
 def test_a_relative_file_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.pem").touch()
     monkeypatch.chdir(tmp_path)
-    settings = config.read(videoStreamTlsCert="a.pem", videoStreamTlsKey="a.pem")
+    settings = read(videoStreamTlsCert="a.pem", videoStreamTlsKey="a.pem")
     assert settings.videoStreamTlsCert == str(tmp_path.resolve() / "a.pem")
-
-
-# --- sources -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        StreamConfig(videoStreamPort=9001),
-        {"videoStreamPort": 9001},
-        {"video_stream_port": 9001},
-        OmegaConf.create({"video_stream_port": 9001}),
-        OmegaConf.create({"base": 9000, "videoStreamPort": "${.other}", "other": 9001}),
-    ],
-    ids=["StreamConfig", "dict", "snake_case dict", "OmegaConf", "OmegaConf with an interpolation"],
-)
-def test_settings_come_in_every_form(source: object) -> None:
-    assert config.read(source).videoStreamPort == 9001
-
-
-def test_a_single_setting_wins_over_the_source() -> None:
-    assert config.read({"videoStreamPort": 1}, video_stream_port=2).videoStreamPort == 2
-
-
-def test_what_was_not_given_is_not_among_the_settings_given() -> None:
-    assert config.settings_of({"video_fps": 20}, videoStream=True) == {"videoFps": 20, "videoStream": True}
-
-
-def test_the_settings_given_can_be_sent_to_another_process() -> None:
-    given = config.settings_of(videoStreamPort=np.int64(9001), videoResolution=(np.int64(64), 48))
-    assert json.loads(json.dumps(given)) == {"videoStreamPort": 9001, "videoResolution": [64, 48]}
-
-
-def test_a_file_among_the_settings_given_is_found_from_any_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "a.pem").touch()
-    monkeypatch.chdir(tmp_path)
-    assert Path(config.settings_of(videoStreamTlsCert="a.pem")["videoStreamTlsCert"]).is_absolute()
-
-
-def test_an_env_node_of_hydra_may_hold_keys_of_its_own() -> None:
-    node = OmegaConf.create({"id": "CartPole-v1", "numEnvs": 4, "videoStream": True})
-    assert config.settings_of(node) == {"videoStream": True}
-
-
-def test_the_simulators_own_window_is_a_setting_of_an_env_node() -> None:
-    assert config.settings_of(OmegaConf.create({"numEnvs": 4, "viewer": True})) == {"viewer": True}
-
-
-def test_a_misspelt_key_of_an_env_node_is_refused() -> None:
-    with pytest.raises(SettingError, match="did you mean 'videoStreamPort'"):
-        config.read(OmegaConf.create({"videoStreamPrt": 1}))
-
-
-def test_a_dict_holds_nothing_but_settings() -> None:
-    with pytest.raises(SettingError, match="'id' is not a setting"):
-        config.read({"id": "CartPole-v1"})
-
-
-def test_what_is_no_source_of_settings_is_named() -> None:
-    with pytest.raises(SettingError, match="not as int"):
-        config.read(8080)
-
-
-def test_hydra_finds_the_settings_in_its_env_group() -> None:
-    from hydra.core.config_store import ConfigStore
-
-    config.register()
-    node = ConfigStore.instance().load("env/envstream.yaml").node
-    assert OmegaConf.to_container(node) == dataclasses.asdict(StreamConfig())
 
 
 # --- what follows from them ----------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from envstream import errors
-from envstream.errors import AddressError, EnvstreamError, SettingError
+from envstream.errors import AddressError, EnvstreamError, SessionError, SettingError
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,7 @@ from envstream.errors import AddressError, EnvstreamError, SettingError
         (errors.SharedMemoryError, OSError),
         (errors.AddressError, OSError),
         (errors.WorkerError, RuntimeError),
+        (errors.SessionError, ValueError),
     ],
 )
 def test_an_error_is_one_of_ours_and_one_of_pythons(error: type[Exception], kind: type[Exception]) -> None:
@@ -45,3 +46,21 @@ def test_an_address_that_cannot_be_had_says_which_settings_help() -> None:
     said = str(AddressError.cannot_bind("10.0.0.1", 80, "permission denied"))
     assert said.startswith("cannot listen on 10.0.0.1:80 (permission denied)")
     assert "videoStreamHost" in said and "videoStreamPort" in said
+
+
+def test_an_error_of_a_session_is_a_message_for_its_client() -> None:
+    error = SessionError("wrong_size", "a sentence", number=3)
+    assert str(error) == "a sentence"
+    assert error.message() == {
+        "type": "error",
+        "code": "wrong_size",
+        "message": "a sentence",
+        "recoverable": True,
+        "number": 3,
+    }
+
+
+def test_an_error_that_is_about_no_frame_names_none_and_may_end_the_connection() -> None:
+    said = SessionError("flooding", "a sentence", recoverable=False).message()
+    assert "number" not in said
+    assert said["recoverable"] is False

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envstream import triggers
-from envstream.config import StreamConfig, read
+from envstream.config import StreamConfig
 from envstream.errors import SettingError
+from envstream.settings import read
 
 
 def asked(written: object, upto: int = 30) -> list[int]:

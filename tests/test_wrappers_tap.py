@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from envstream import config, outlet
+from envstream import outlet
 from envstream.errors import SharedMemoryError
+from envstream.settings import read
 from envstream.sources.pixels import BLACK_BEFORE_WARNING
 from envstream.sources.render import LATER
 from envstream.wrappers.tap import FAILURES_BEFORE_SILENCE, Tap
@@ -35,7 +36,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 
 def make(**settings: Any) -> Tap:
     given = {"videoStream": True, **settings}
-    return Tap(config.read(given), given, "CartPole-v1")
+    return Tap(read(given), given, "CartPole-v1")
 
 
 def opened(**settings: Any) -> Tap:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from envstream import config
+from envstream import settings as given
 from envstream.frame import Frame
 from envstream.hub import Hub
 from envstream.links.block import Block
@@ -108,7 +108,7 @@ class Intake:
 
     def open(self, message: dict[str, Any], block: Block) -> None:
         """A trainer announced a stream, or those of a vector env, whose pictures come through `block`."""
-        settings = config.read(message["settings"])
+        settings = given.read(message["settings"])
         name, title, envs = message["name"], message["title"], message.get("envs")
         share = settings.videoStreamMaxOverhead
         # One share of the trainer's time for everything it shows.

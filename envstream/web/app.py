@@ -13,6 +13,7 @@ from envstream.hub import Hub
 from envstream.report import counts, status
 from envstream.stream import Stream
 from envstream.web.episodes import Command, add_episodes, nobody_records
+from envstream.web.results import Stats, add_results, no_sessions
 from envstream.web.streaming import Chosen, MaySteer, add_streaming
 from envstream.wire import finite
 
@@ -28,6 +29,7 @@ def create_app(
     chosen: Chosen = lambda stream: None,
     may_steer: MaySteer = lambda headers: True,
     command: Command = nobody_records,
+    stats: Stats = no_sessions,
 ) -> Flask:
     """The app of one hub. Its addresses are relative, so that it works below any path of a proxy.
 
@@ -35,6 +37,7 @@ def create_app(
         chosen: called with every stream whose quality was changed, from any thread.
         may_steer: whether a request with these headers (names in lower case) may change something.
         command: starts or stops the recording of a stream; a status and an answer.
+        stats: how publishers' sessions are.
     """
     app = Flask("envstream", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = int(hub.config.videoStreamMaxMessage * 1_000_000)
@@ -53,7 +56,7 @@ def create_app(
         return send_from_directory(STATIC, "favicon.svg", max_age=86400)
 
     @app.get("/stats")
-    def stats() -> Response:
+    def all_stats() -> Response:
         return jsonify(finite(hub.stats()))
 
     @app.get("/api/streams")
@@ -66,7 +69,7 @@ def create_app(
 
     add_streaming(app, hub, chosen, may_steer)
     add_episodes(app, hub, command, may_steer)
-
+    add_results(app, Path(hub.config.videoStreamFolder), stats)
     app.after_request(_guarded)
     return app
 

@@ -8,12 +8,16 @@ from typing import Any
 from a2wsgi import WSGIMiddleware
 
 from envstream.hub import Hub
+from envstream.sessions.table import Sessions
+from envstream.web.analyze import Analyses, body_of
 from envstream.web.app import create_app
 from envstream.web.auth import Access, Verdict
 from envstream.web.episodes import Command, nobody_records
 from envstream.web.fanout import Fanout
 from envstream.web.pictures import BadRequest, Pictures, Query, answer
 from envstream.web.protocols import EXTENSION
+from envstream.web.publishers import PublisherSocket
+from envstream.web.results import no_sessions
 from envstream.web.sockets import ViewerSocket
 from envstream.web.streaming import Chosen
 
@@ -40,12 +44,16 @@ class Application:
         fanout: Fanout,
         chosen: Chosen = lambda stream: None,
         command: Command = nobody_records,
+        sessions: Sessions | None = None,
     ) -> None:
         self._hub = hub
+        self._sessions = sessions
+        self._analyses = None if sessions is None else Analyses(sessions)
         self._access = access
         self._fanout = fanout
         self._pictures = Pictures(hub, fanout)
-        flask: Any = create_app(hub, chosen, access.may_steer, command)
+        stats = no_sessions if sessions is None else sessions.stats
+        flask: Any = create_app(hub, chosen, access.may_steer, command, stats)
         self._flask: Any = WSGIMiddleware(flask, workers=8)
         self.listeners: set[Callable[[str], None]] = set()
 
@@ -67,10 +75,19 @@ class Application:
         if scope["path"] == "/ws":
             protocol = scope["extensions"][EXTENSION]
             await ViewerSocket(self._hub, self._fanout, self.listeners, protocol, receive, send).run()
+        elif scope["path"] == "/stream" and self._sessions is not None:
+            protocol = scope["extensions"][EXTENSION]
+            await PublisherSocket(self._sessions, protocol, receive, send).run()
         else:
-            await _refuse_socket(receive, send, 404, f"no socket at {scope['path']}; viewers use /ws")
+            where = "viewers use /ws, publishers use /stream"
+            await _refuse_socket(receive, send, 404, f"no socket at {scope['path'][:100]}; {where}")
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/analyze" and scope["method"] == "POST" and self._analyses is not None:
+            headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+            status, said = await self._analyses.answer(headers, receive)
+            await answer(send, status, body_of(said), [], b"application/json")
+            return
         if scope["path"] not in PICTURES or scope["method"] not in ("GET", "HEAD"):
             await self._flask(scope, receive, send)
             return

@@ -15,6 +15,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 HEADER_SECONDS = 10.0  # For a request's headers to arrive whole.
 HEADER_BYTES = 32 * 1024
 UNSENT_BYTES = 16 * 1024  # What the kernel may hold of a connection that it has not sent yet.
+LAST_READING = 2.0  # Seconds in which a peer that broke the rules may still send, and read why it is over.
 EXTENSION = "envstream"  # Under this name a scope's extensions hold the protocol that it came by.
 _NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)  # Python names it from 3.12 on; 25 is Linux's.
 
@@ -37,12 +38,16 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(HEADER_SECONDS, self._too_slow)
 
     def data_received(self, data: bytes) -> None:
-        if self._head_timer is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEADER_BYTES:
+        # In pieces: what follows the headers in the same read is not counted with them.
+        while data and self._head_timer is not None and not self.transport.is_closing():
+            room = HEADER_BYTES - self._head_bytes
+            if room <= 0:
                 self._refuse(431, b"Request Header Fields Too Large")
                 return
-        if not self.transport.is_closing():
+            piece, data = data[:room], data[room:]
+            self._head_bytes += len(piece)
+            super().data_received(piece)
+        if data and not self.transport.is_closing():
             super().data_received(data)
 
     def on_message_begin(self) -> None:
@@ -89,6 +94,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     hear: Callable[[str], None] | None = None
     drained: Callable[[], None] | None = None  # Called when the kernel has taken most of what was written.
+    broken: Callable[[Exception], bytes] | None = None  # What is said at the end, where the peer broke it.
+    _swallows = False  # Whether what still comes is passed over.
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -106,6 +113,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.drained()
 
     def data_received(self, data: bytes) -> None:
+        if self._swallows:
+            return
         # Only where nothing is pending of the usual way: messages are heard in the order in which they came.
         while (
             self.hear is not None and self.queue.empty() and not self.frames and not self.conn.reader.buffer
@@ -118,6 +127,19 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             if not data:
                 return
         super().data_received(data)
+
+    def handle_parser_exception(self) -> None:
+        error, broken = self.conn.parser_exc, self.broken
+        words = broken(error) if broken is not None and error is not None else b""
+        if not words or self.transport.is_closing():
+            super().handle_parser_exception()
+            return
+        # The peer is still sending: a connection that is closed now would take these words with it.
+        self.transport.write(words + b"".join(self.conn.data_to_send()))
+        self.close_sent = self._swallows = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": 1009})
+        self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(LAST_READING, self.transport.close)
 
     def hang_up(self, code: int, reason: str) -> None:
         """Close the conversation with a WebSocket close code; what comes from now on is not heard."""

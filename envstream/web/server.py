@@ -8,28 +8,30 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import uvicorn
-
-from envstream import config
+from envstream import settings as given
 from envstream.config import StreamConfig
-from envstream.errors import AddressError
+from envstream.errors import AddressError, EnvstreamError
 from envstream.hub import Hub
-from envstream.links import control
 from envstream.links.block import Block
 from envstream.links.intake import Intake
+from envstream.sessions.table import Sessions
 from envstream.stream import Stream
 from envstream.takes import Takes
 from envstream.web.asgi import Application
 from envstream.web.auth import Access
 from envstream.web.fanout import Fanout
-from envstream.web.listening import bind_patiently, new_loop, uvicorn_config
+from envstream.web.line import Line
+from envstream.web.listening import bind_patiently, new_loop
 from envstream.web.messages import Board
 from envstream.web.player import Player
 from envstream.web.recorder import Recorder
+from envstream.web.site import Site, scheme_of
+from envstream.web.uplinks import Uplinks
 
 log = logging.getLogger("envstream")
 
@@ -48,60 +50,77 @@ class Server:
     """
 
     def __init__(self, line: socket.socket, attach: Attach, up: Callable[[], None] | None = None) -> None:
-        line.setblocking(False)
-        self._line = line
+        self._line = Line(line)
         self._attach = attach
         self._up = up
-        self._incoming = control.Incoming(line)
-        self._ended = asyncio.Event()
         self._pageless = ""  # Why there is no page.
-        self.uvicorn: uvicorn.Server | None = None
+        self._site: Site | None = None
+        self._sessions: Sessions | None = None
+        self._uplinks: Uplinks | None = None
 
     async def run(self) -> None:
         """Serve until the control line ends, then say so to the viewers and stop."""
-        self._loop = loop = asyncio.get_running_loop()
-        start = await self._first_message(loop)
+        self._loop = asyncio.get_running_loop()
+        start = await self._line.first()
         if start is None:
             return
-        settings = config.read(start["settings"])
+        settings = given.read(start["settings"])
         self._hub = hub = Hub(settings, run=start.get("run"))
+        listener: socket.socket | None = None
         try:
             listener = await self._listener(settings, start["port"])
-        except AddressError as error:
-            self._reply({"op": "failed", "message": str(error)})
+            self._assemble(settings, start, listener)
+            # Of a server on its own, what it was told to serve is what others left in its folder as well.
+            unfinished = self._sessions.recover() if self._sessions and start.get("serve") else 0
+        except EnvstreamError as error:
+            self._line.send({"op": "failed", "message": str(error)})
+            self._let_go(listener)
             return
-        if listener is not None:
-            hub.port = listener.getsockname()[1]
+        self._line.listen(self._hear)
+        self._hear()
+        beat = asyncio.ensure_future(self._beat(start["pid"]))
+        # Where nothing is served, it goes on until the run ends.
+        serving = self._loop.create_future() if self._site is None else await self._site.start()
+        self._listens(unfinished)
+        ended = asyncio.ensure_future(self._line.ended.wait())
+        await asyncio.wait((ended, serving), return_when=asyncio.FIRST_COMPLETED)
+        self._line.deafen()
+        beat.cancel()
+        await self._last_words()
+        hub.close()
+
+    def _assemble(
+        self, settings: StreamConfig, start: dict[str, Any], listener: socket.socket | None
+    ) -> None:
+        """All that works on the hub."""
+        hub, loop = self._hub, self._loop
         self._fanout = fanout = Fanout(hub, loop)
         self._player = Player(hub, fanout, loop)
         fanout.watched = self._player.watched
         self._board = Board(hub)
-        self._intake = intake = Intake(hub, fanout.opened, fanout.arrived, self._tell, self._takes)
-        self._recorder = Recorder(hub, fanout, partial(self._from_thread, self._tell), self._say)
-        serving = self._serve(settings, start["token"], listener)
-        loop.add_reader(self._line.fileno(), self._hear, intake)
-        self._handle_all(intake)
-        beat = asyncio.ensure_future(self._beat(intake, start["pid"]))
-        while not self._started and not serving.done():
-            await asyncio.sleep(0.005)
-        self._listens(_scheme(settings))
-        ended = asyncio.ensure_future(self._ended.wait())
-        await asyncio.wait((ended, serving), return_when=asyncio.FIRST_COMPLETED)
-        loop.remove_reader(self._line.fileno())
-        beat.cancel()
         if listener is not None:
-            listener.close()
-        await self._last_words(intake, serving)
-        hub.close()
+            hub.port = listener.getsockname()[1]
+            on_loop, clock = self._from_thread, time.monotonic
+            self._sessions = Sessions(hub, fanout.opened, fanout.arrived, loop.call_later, on_loop, clock)
+        if settings.videoStreamHub is not None:
+            send = self._line.send
+            self._uplinks = Uplinks(hub, fanout, start["secret"], self._say, self._follow, send)
+        self._intake = Intake(hub, self._opened, fanout.arrived, self._tell, self._takes)
+        self._recorder = Recorder(hub, fanout, partial(self._from_thread, self._tell), self._say)
+        if listener is not None:
+            access = Access(start["token"], settings.videoStreamAllowedHosts, scheme_of(settings))
+            command, sessions = self._recorder.command, self._sessions
+            application = Application(hub, access, fanout, self._chosen, command, sessions)
+            self._site = Site(application, settings, listener)
 
     async def _listener(self, settings: StreamConfig, port: int) -> socket.socket | None:
-        """Where to listen; None where there are only recordings to be made.
+        """Where to listen; None where there is no page: all is shown elsewhere, or only recorded.
 
         Raises:
             AddressError: when it cannot be listened there, and nothing is recorded that could go on without.
         """
-        if not settings.videoStream:
-            self._pageless = ""
+        self._pageless = ""
+        if not settings.videoStream or settings.videoStreamHub is not None:
             return None
         try:
             return await bind_patiently(settings.videoStreamHost, port)
@@ -111,19 +130,19 @@ class Server:
             self._pageless = str(error)
             return None
 
-    def _serve(
-        self, settings: StreamConfig, token: str | None, listener: socket.socket | None
-    ) -> asyncio.Future[None]:
-        if listener is None:
-            return asyncio.get_running_loop().create_future()  # Nothing is served until the run ends.
-        access = Access(token, settings.videoStreamAllowedHosts, _scheme(settings))
-        self._application = Application(self._hub, access, self._fanout, self._chosen, self._recorder.command)
-        self.uvicorn = uvicorn.Server(uvicorn_config(self._application, settings))
-        return asyncio.ensure_future(self.uvicorn.serve([listener]))
+    def _let_go(self, listener: socket.socket | None) -> None:
+        """It cannot be served: nothing of it stays."""
+        if listener is not None:
+            listener.close()
+        if self._sessions is not None:
+            self._sessions.close()
+        self._hub.close()
 
-    @property
-    def _started(self) -> bool:
-        return self.uvicorn is None or self.uvicorn.started
+    def _opened(self, stream: Stream) -> None:
+        """A trainer has a stream."""
+        self._fanout.opened(stream)
+        if self._uplinks is not None:
+            self._uplinks.opened(stream)
 
     def _takes(self) -> Takes:
         """What deals with the episodes of one trainer's block."""
@@ -142,48 +161,29 @@ class Server:
     def _say(self, stream: Stream, message: str) -> None:
         """Something that the page and the trainer's log are to know."""
         stream.say(message, lasting=True)
-        self._reply({"op": "warning", "name": stream.title, "message": message})
+        self._line.send({"op": "warning", "name": stream.title, "message": message})
         self._tell()
 
-    def _listens(self, scheme: str) -> None:
-        host = self._hub.config.videoStreamHost
-        if self.uvicorn is None:
-            self._reply({"op": "pageless", "message": self._pageless})
+    def _listens(self, unfinished: int) -> None:
+        if self._site is None:
+            self._line.send({"op": "pageless", "message": self._pageless})
         else:
-            self._reply({"op": "listening", "scheme": scheme, "host": host, "port": self._hub.port})
+            self._line.send({"op": "listening", **self._site.address, "unfinished": unfinished})
         # What is recorded the trainer draws as quickly as it can: a server that gave way would lag behind.
         if self._up is not None and not self._hub.config.videoRecord:
             self._up()
 
-    async def _first_message(self, loop: asyncio.AbstractEventLoop) -> dict[str, Any] | None:
-        self._early: list[dict[str, Any]] = []
-        arrived = asyncio.Event()
-        loop.add_reader(self._line.fileno(), arrived.set)
-        try:
-            while not self._early and not self._incoming.ended:
-                await arrived.wait()
-                arrived.clear()
-                self._early += self._incoming.receive()
-        finally:
-            loop.remove_reader(self._line.fileno())
-        return self._early.pop(0) if self._early else None
-
-    def _hear(self, intake: Intake) -> None:
-        self._early += self._incoming.receive()
-        self._handle_all(intake)
-        intake.look()
-        if self._incoming.ended:
-            self._ended.set()
-
-    def _handle_all(self, intake: Intake) -> None:
-        early, self._early = self._early, []
-        for message in early:
+    def _hear(self) -> None:
+        """The trainer said something, or wrote something into its blocks."""
+        intake = self._intake
+        for message in self._line.messages():
             if message["op"] == "open":
-                intake.open(message, self._attach(message, self._incoming.descriptors))
+                intake.open(message, self._attach(message, self._line.descriptors))
             elif message["op"] == "note":
                 intake.note(message)
             elif message["op"] == "quality":
                 intake.choose(message)
+        intake.look()
 
     def _chosen(self, stream: Stream) -> None:
         """Somebody chose another quality on a page. Called from Flask's threads."""
@@ -192,15 +192,9 @@ class Server:
     def _follow(self, stream: Stream) -> None:
         """The trainer, the other pages and the pace follow what was chosen."""
         name = stream.place.group if stream.place is not None else stream.name
-        self._reply({"op": "quality", "name": name, "quality": stream.quality})
+        self._line.send({"op": "quality", "name": name, "quality": stream.quality})
         self._fanout.revive()
         self._tell()
-
-    def _reply(self, message: dict[str, Any]) -> None:
-        try:
-            control.send(self._line, message)
-        except OSError:
-            self._ended.set()
 
     def _tell(self) -> None:
         """Tell every viewer that wants to know how the streams are."""
@@ -212,43 +206,51 @@ class Server:
 
     @property
     def _listeners(self) -> set[Callable[[str], None]]:
-        return set() if self.uvicorn is None else self._application.listeners
+        return set() if self._site is None else self._site.listeners
 
-    async def _beat(self, intake: Intake, trainer: int) -> None:
+    async def _beat(self, trainer: int) -> None:
         """Once a second: what came without a wake-up, the status, and whether the trainer still lives."""
         local = trainer == os.getpid()
         while True:
             await asyncio.sleep(1.0)
             try:
-                intake.look()
-                self._fanout.revive()
-                self._player.look()
-                self._recorder.tidy()
-                self._hub.trim()
-                self._tell()
+                self._look(time.monotonic())
             except Exception:  # One bad beat must not be the last.
                 log.exception("envstream: the server's once-a-second round failed")
             # End of file says it first, unless a forked process holds the line open.
             if not local and sys.platform != "win32" and os.getppid() != trainer:
-                self._ended.set()
+                self._line.ended.set()
 
-    async def _last_words(self, intake: Intake, serving: asyncio.Future[None]) -> None:
+    def _look(self, now: float) -> None:
+        self._intake.look()
+        self._fanout.revive()
+        self._player.look()
+        self._recorder.tidy()
+        self._hub.trim()
+        if self._sessions is not None:
+            self._sessions.tidy(now)
+        if self._uplinks is not None:
+            self._uplinks.look()
+        self._tell()
+
+    async def _last_words(self) -> None:
+        intake, site = self._intake, self._site
+        if site is not None:
+            site.release()
         intake.look()
         self._recorder.finish()
+        if self._uplinks is not None:
+            await self._uplinks.finish(LAST_WORDS)
         self._hub.finish()
         self._tell()
-        if self.uvicorn is not None:
-            for listening in getattr(self.uvicorn, "servers", ()):
-                listening.close()  # At once: a restarted trainer wants the port.
-            if self._listeners:
-                await asyncio.sleep(LAST_WORDS)
-            self.uvicorn.should_exit = True
+        if self._listeners:
+            await asyncio.sleep(LAST_WORDS)
+        stopped = asyncio.ensure_future(site.stop()) if site is not None else None
         await self._write_out(intake)
-        if self.uvicorn is None:
-            return
-        await asyncio.wait({serving}, timeout=2)
-        for connection in list(self.uvicorn.server_state.connections):
-            connection.transport.abort()  # One that neither reads nor goes.
+        if stopped is not None:
+            await stopped
+        if self._sessions is not None:  # Not before nobody sends any more.
+            self._sessions.close()
 
     async def _write_out(self, intake: Intake) -> None:
         """Finish what is being recorded: what the trainer left behind is still there."""
@@ -259,10 +261,6 @@ class Server:
         self._hub.finish()  # What was left in a block may have looked like news.
         while intake.busy or self._recorder.busy:
             await asyncio.sleep(0.005)
-
-
-def _scheme(settings: StreamConfig) -> str:
-    return "https" if settings.videoStreamTlsCert else "http"
 
 
 def run(line: socket.socket, attach: Attach, up: Callable[[], None] | None = None) -> None:

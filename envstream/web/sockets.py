@@ -67,9 +67,8 @@ class ViewerSocket:
         try:
             await self._send({"type": "websocket.accept"})
             self._protocol.hear, self._protocol.drained = self._hear, self._drained
-            self.tell(
-                {"type": "hello", "server": "envstream", "version": __version__, "boot": self._hub.boot}
-            )
+            about = {"version": __version__, "boot": self._hub.boot, "alone": self._hub.alone}
+            self.tell({"type": "hello", "server": "envstream", **about})
             # What comes the short way is heard there; here, what came in pieces, and the end.
             while (event := await self._receive())["type"] != "websocket.disconnect":
                 self._take(event)

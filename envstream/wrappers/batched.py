@@ -6,7 +6,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from envstream import config as settings_module
+from envstream import settings as settings_module
 from envstream.sources.views import Source
 from envstream.wrappers.watch import Watch
 

@@ -6,7 +6,8 @@ from typing import Any, SupportsFloat, TypeVar
 
 import gymnasium as gym
 
-from envstream import config as settings_module
+from envstream import settings as settings_module
+from envstream.config import StreamConfig
 from envstream.links.channel import Nature
 from envstream.sources.render import RenderSource
 from envstream.wrappers.director import Director, natural_fps
@@ -39,7 +40,7 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
     def __init__(self, env: gym.Env[Obs, Act], config: object = None, **settings: Any) -> None:
         given = settings_module.settings_of(config, **settings)
         given.setdefault("videoStream", True)
-        checked = settings_module.StreamConfig(**given)
+        checked = StreamConfig(**given)
         gym.utils.RecordConstructorArgs.__init__(self, **given)
         gym.Wrapper.__init__(self, env)
         title = env.spec.id if env.spec is not None else type(env.unwrapped).__name__

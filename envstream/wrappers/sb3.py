@@ -9,7 +9,8 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
-from envstream import config as settings_module
+from envstream import settings as settings_module
+from envstream.config import StreamConfig
 from envstream.wrappers.gallery import Gallery
 
 
@@ -37,7 +38,7 @@ class StreamingVecEnv(VecEnvWrapper):
         super().__init__(venv)
         given = settings_module.settings_of(config, **settings)
         given.setdefault("videoStream", True)
-        checked = settings_module.StreamConfig(**given)
+        checked = StreamConfig(**given)
         # What a Monitor says of an episode is true to the env; wrappers around it clip rewards, and end an
         # episode with each life that is lost.
         monitored = all(venv.env_is_wrapped(Monitor))

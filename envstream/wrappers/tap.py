@@ -8,16 +8,16 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, MutableSequence, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from envstream import codec, outlet
-from envstream.config import StreamConfig, portable
+from envstream.config import StreamConfig
 from envstream.errors import LEFT_OUT, NO_EPISODES, EnvstreamError
 from envstream.frame import Pixels
 from envstream.links.channel import Channel, Nature
 from envstream.notebook import inline_page
 from envstream.outlet import Outlet
+from envstream.settings import portable
 from envstream.sources.pixels import Blackness, to_rgb
 from envstream.sources.render import LATER
 
@@ -67,9 +67,7 @@ class Tap:
         self._config = config
         self._envs = envs
         self.nature = nature
-        # The server may have another working directory.
-        folder = str(Path(config.videoRecordFolder).expanduser().absolute())
-        self._settings = portable(settings) | {"videoRecordFolder": folder}
+        self._settings = portable(settings, config)
         self._title = config.videoStreamName or title
         self._warned: set[str] = set()
         self._reset()

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import gymnasium as gym
 from gymnasium.vector import VectorEnv, VectorWrapper
 
-from envstream import config as settings_module
+from envstream import settings as settings_module
+from envstream.config import StreamConfig
 from envstream.wrappers.gallery import Gallery
 from envstream.wrappers.tally import Autoreset
 
@@ -46,7 +47,7 @@ class StreamingVectorWrapper(VectorWrapper[Obs, Act, Obs, Act, Array], gym.utils
     def __init__(self, env: VectorEnv[Obs, Act, Array], config: object = None, **settings: Any) -> None:
         given = settings_module.settings_of(config, **settings)
         given.setdefault("videoStream", True)
-        checked = settings_module.StreamConfig(**given)
+        checked = StreamConfig(**given)
         gym.utils.RecordConstructorArgs.__init__(self, **given)
         VectorWrapper.__init__(self, env)
         mode = env.metadata.get("autoreset_mode")

@@ -62,6 +62,7 @@ const awake = new Awake(roused);
 
 let listed = false; // whether the server has said which streams there are
 let trouble = null; // what the server complained about last
+let alone = false; // whether the server has no training beside it
 
 // ---- from the server
 
@@ -70,6 +71,7 @@ function hello(message, fresh) {
   rungs.clear();
   big.picture.video = false; // What was decoded before is nothing to build on.
   trouble = null;
+  alone = message.alone === true;
   if (fresh) {
     listing.clear();
     returns.clear();
@@ -162,7 +164,7 @@ function render() {
   if (simple.active && !paused && status?.age != null) big.shownAt = now - status.age * 1000;
   const { phase, ever, refusal, retryAt } = connection;
   showMoment({
-    ...{ phase, ever, refusal, status, listed, paused, chosen, grid, rung },
+    ...{ phase, ever, refusal, status, listed, alone, paused, chosen, grid, rung },
     blank: big.blank,
     ago: big.ago(now),
     retryMs: retryAt === null ? null : Math.max(0, retryAt - now),

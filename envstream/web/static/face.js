@@ -1,19 +1,23 @@
 /** Face: puts on the page what is known at a moment. The DOM is touched only where something has changed. */
 
+import { Account } from './account.js';
 import { embed } from './address.js';
 import { bandwidth, codecWord, encodeTimes, percent } from './delivery.js';
 import { fullName } from './listing.js';
 import { notice } from './notice.js';
 import { mark, Readout } from './readout.js';
 import { summary } from './scale.js';
+import { standing } from './session.js';
 import { situation } from './situation.js';
 import { compact, count, duration, extent, rate, score } from './words.js';
 
+const part = (id) => document.getElementById(id);
 const readout = new Readout(document);
+const account = new Account(part('panel'), part('session-brief'));
 
 /** Five times a second the same: then the DOM is left alone. */
 function attribute(id, name, value) {
-  const element = document.getElementById(id);
+  const element = part(id);
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
@@ -74,6 +78,8 @@ export function showMoment(moment) {
     many: moment.many,
     show: moment.show,
     offers: moment.offers,
+    whole: status?.view != null,
+    session: !grid && status?.session ? standing(status.session) : '',
   });
   readout.set({
     ...numbers(moment),
@@ -90,6 +96,7 @@ export function showMoment(moment) {
     pause: paused ? 'Resume' : 'Pause',
     kind: moment.kind,
   });
+  account.show(grid ? null : status);
   attribute('note', 'title', note);
   const heading = `${title} · ${badge.toLowerCase()}`;
   if (document.title !== heading) document.title = heading;

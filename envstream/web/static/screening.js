@@ -41,8 +41,9 @@ export function screenNote(screen, meta) {
 
 /** What a replay shows: a CLIP, and the picture of it that is seen (or undefined). */
 export function replayNote(clip, picture) {
-  const name = `episode ${count(picture?.episode ?? clip.episode)}`;
-  if (clip.kind === 'live') return join([`the last ${duration(1000 * lengthOf(clip.pictures))}`, name]);
+  const episode = picture?.episode ?? clip.episode;
+  const name = `episode ${count(episode)}`;
+  if (clip.kind === 'live') return join([`the last ${duration(1000 * lengthOf(clip.pictures))}`, known(episode) ? name : '']);
   const last = clip.pictures?.at(-1)?.step;
   const cut = clip.cut ? `cut at step ${count(last)}` : '';
   return join([name, `return ${score(clip.return)}`, steps(clip.every), clip.first > 0 ? `from step ${count(clip.first)}` : '', cut]);

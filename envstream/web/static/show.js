@@ -9,6 +9,7 @@ export class Show {
   #buttons;
   #chosen = pinnedShow(); // by the person; null = as the stream says
   #offered = null; // what fits, as the stream says; null where there are no episodes to see
+  #whole = true; // whether the stream has whole episodes
 
   /** `onChange()` when the person has chosen. */
   constructor(box, onChange) {
@@ -28,7 +29,7 @@ export class Show {
 
   /** live or episodes */
   get now() {
-    if (this.#offered === null) return 'live';
+    if (this.#offered === null || !this.#whole) return 'live';
     return this.#chosen ?? this.#offered;
   }
 
@@ -40,9 +41,11 @@ export class Show {
   /** What the status of the stream says fits; gives whether that changes what is seen. */
   update(status) {
     const before = this.now;
+    if (status) this.#whole = status.view !== null;
     if (status) this.#offered = status.view === undefined ? null : status.view === 'episode' ? 'episodes' : 'live';
     const { now } = this;
-    if (this.#box.hidden === this.offered) this.#box.hidden = !this.offered;
+    const hidden = !this.offered || !this.#whole;
+    if (this.#box.hidden !== hidden) this.#box.hidden = hidden;
     for (const button of this.#buttons) {
       const pressed = String(button.value === now);
       if (button.getAttribute('aria-pressed') !== pressed) button.setAttribute('aria-pressed', pressed);
@@ -52,7 +55,7 @@ export class Show {
 
   /** The person chooses; gives whether that is something else. */
   choose(mode) {
-    if (!this.offered || !MODES.includes(mode)) return false;
+    if (!this.offered || !this.#whole || !MODES.includes(mode)) return false;
     const other = mode !== this.now;
     this.#chosen = mode;
     pinShow(mode);

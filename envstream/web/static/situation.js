@@ -1,6 +1,7 @@
 /** Situation: what the page says about the stream that is looked at. Pure. */
 
 import { replayNote, screenNote } from './screening.js';
+import { sessionSituation, settled } from './session.js';
 import { duration, pictureless } from './words.js';
 
 const LONG_STALL_MS = 60000;
@@ -42,8 +43,12 @@ function failing({ status }) {
   return { state: 'failing', badge: 'No picture', headline: 'No picture', text: status.message, note: '' };
 }
 
-function waiting({ status }) {
+function waiting({ status, alone }) {
   if (pictureless(status)) return failing({ status });
+  if (!status && alone) {
+    const text = `Send a video: envstream push ${location.origin}${location.pathname} --video FILE`;
+    return { state: 'waiting', badge: 'Waiting', headline: 'Waiting for a stream', text, note: '' };
+  }
   const headline = status ? 'Waiting for the first step' : 'Waiting for a stream';
   const text = 'The picture appears with the first step of the training.';
   return { state: 'waiting', badge: 'Waiting', headline, text, note: '' };
@@ -76,23 +81,26 @@ function replayed({ replay: { state, clip, picture } }) {
  * What the page says about the chosen stream.
  * @param {object} at show (live, episodes, replay), replay ({state, clip, picture}), meta (of the picture on show),
  *   awaited (whether there is no picture yet of a whole episode); phase, ever, refusal, simple (of the connection), retryMs; paused; listed (whether the
- *   streams are known), status of the chosen one (or undefined), ago (age of its picture in ms, or null).
+ *   streams are known), alone (whether no training runs this server), status of the chosen one (or undefined), ago (age of its picture in ms, or null).
  * @returns {{state: string, badge: string, headline: string, text: string, note: string}}
  */
 export function situation(at) {
   if (at.show === 'replay') return replayed(at);
-  const over = at.status?.state === 'ended';
+  const { session } = at.status ?? {};
+  const over = session ? settled(session) : at.status?.state === 'ended';
+  const sent = session ? sessionSituation(at) : null;
   const connected = at.phase === 'open' || at.simple;
   if (!connected) {
     if (at.phase === 'refused') return refused(at);
     if (!at.ever) return connecting(at);
-    return over ? ended(at) : reconnecting(at);
+    return over ? (sent ?? ended(at)) : reconnecting(at);
   }
-  if (over) return ended(at);
+  if (over || sent?.state === 'processing') return sent ?? ended(at);
   if (at.paused) return { state: 'paused', badge: 'Paused', headline: 'Paused', text: '', note: last(at.ago) };
   if (!at.listed && !at.simple) return connecting(at);
   if (at.simple && !at.status) return { state: 'live', badge: 'Live', headline: '', text: '', note: '' };
   if (at.show === 'episodes' && at.status) return screening(at);
+  if (sent) return sent;
   if (!at.status || at.status.state === 'waiting') return waiting(at);
   if (at.status.state === 'stalled') return stalled(at);
   return { state: 'live', badge: 'Live', headline: '', text: '', note: '' };

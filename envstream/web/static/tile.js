@@ -2,6 +2,7 @@
 
 import { fullName, label } from './listing.js';
 import { Picture } from './picture.js';
+import { caption } from './session.js';
 import { Stage } from './stage.js';
 import { count, pictureless, score, stateWord } from './words.js';
 
@@ -72,26 +73,29 @@ export class Tile {
   describe(status, chosen) {
     // Episode and return belong to the picture that is seen.
     const at = this.#meta ?? status;
-    const episode = count(at.episode);
-    const value = score(at.return);
+    const sent = status.session ? caption(status) : null;
+    const episode = sent ? sent.word : `ep ${count(at.episode)}`;
+    const value = sent ? sent.value : score(at.return);
     const failing = pictureless(status) && this.source === null;
-    const word = failing ? 'no picture' : stateWord(status.state);
+    const word = failing ? 'no picture' : (sent?.word ?? stateWord(status.state));
     // Over the picture stands only what is true for long: a learner that is updating is no news.
-    const says = failing ? status.message : ['waiting', 'ended'].includes(status.state) ? word : '';
+    const lasting = ['waiting', 'ended'].includes(status.state) && !(sent && this.source);
+    const says = failing ? status.message : lasting ? word : '';
     const shown = [fullName(status), episode, value, word, says, chosen].join('\n');
     if (shown === this.#shown) return;
     this.#shown = shown;
     const name = label(status);
-    const texts = { head: name.head, tail: name.tail, episode: `ep ${episode}`, value, says };
-    texts.state = status.state === 'live' ? '' : word;
+    const texts = { head: name.head, tail: name.tail, episode, value, says };
+    texts.state = sent || status.state === 'live' ? '' : word;
     for (const [part, text] of Object.entries(texts)) {
       if (this.#parts[part].textContent !== text) this.#parts[part].textContent = text;
     }
-    this.element.dataset.state = failing ? 'failing' : status.state;
+    this.element.dataset.state = failing ? 'failing' : (sent?.state ?? status.state);
     if (chosen) this.element.setAttribute('aria-current', 'true');
     else this.element.removeAttribute('aria-current');
     this.element.title = `${fullName(status)}: ${word}`;
-    this.element.setAttribute('aria-label', `${fullName(status)}, ${word}, episode ${episode}, return ${value}`);
+    const facts = sent ? value : `episode ${count(at.episode)}, return ${value}`;
+    this.element.setAttribute('aria-label', `${fullName(status)}, ${word}, ${facts}`);
   }
 }
 

@@ -33,6 +33,14 @@ export function rate(value) {
   return value >= 100 ? count(value) : value.toFixed(value > 0 ? 1 : 0);
 }
 
+/** A size: 812 bytes, 43 kB, 7.3 MB, 1.20 GB. */
+export function bytes(value) {
+  if (!known(value)) return NONE;
+  if (value < 1000) return `${value} bytes`;
+  const [size, unit] = value < 999500 ? [value / 1e3, 'kB'] : value < 999.5e6 ? [value / 1e6, 'MB'] : [value / 1e9, 'GB'];
+  return `${size.toFixed(unit === 'GB' && size < 9.995 ? 2 : size < 9.95 ? 1 : 0)} ${unit}`;
+}
+
 /** A duration: 12 ms, 2.1 s, 1 min 12 s, 2 h 5 min. */
 export function duration(ms) {
   if (!known(ms)) return NONE;

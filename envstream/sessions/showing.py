@@ -1,0 +1,136 @@
+"""Showing: what a publisher sends, as pictures on the page; decoded only while somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from envstream import codec
+from envstream.decoder import VideoDecoder
+from envstream.frame import Frame, Pixels
+from envstream.lane import Lane
+from envstream.sessions.arrival import Arrival
+from envstream.stream import Stream
+
+MOST_WAITING = 4  # Pictures that wait to be decoded; of more, the newest are left out.
+OLDEST = 3600.0  # Seconds before now that a publisher may say a picture was taken.
+
+
+class Showing:
+    """Turns what arrives into the frames of a stream. Lives on the event loop; a lane does the decoding.
+
+    The first picture is decoded, and the last, and between them what viewers are sent. Those of H.264 build
+    on each other: there, while somebody watches, each is decoded from a key picture on.
+
+    Args:
+        shown: called on the event loop when the stream has a new frame.
+        on_loop: has something called on the event loop, from any thread.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        lane: Lane,
+        on_loop: Callable[[Callable[[], None]], None],
+        shown: Callable[[Stream], None],
+    ) -> None:
+        self.stream = stream
+        self._lane = lane
+        self._on_loop = on_loop
+        self._shown = shown
+        self._decoder: VideoDecoder | None = None
+        self._next = 0  # The number that the decoder goes on with.
+        self._newest = 0  # Of the newest picture that came.
+        self._last: Arrival | None = None  # The newest one, where it was not decoded.
+
+    def take(self, arrival: Arrival, now: float) -> None:
+        """A picture came."""
+        total = arrival.info.get("totalSteps")
+        if isinstance(total, int) and not isinstance(total, bool):
+            self.stream.note_steps(now, total)
+        if arrival.number <= self._newest:
+            return  # Late: a newer one came before.
+        self._newest = arrival.number
+        if arrival.encoding == "h264":
+            self._follow(arrival, now)
+            return
+        if arrival.number == self._next:
+            self._next += 1  # H.264 goes on behind it.
+        if self._wanted(now) and len(self._lane) < MOST_WAITING:
+            self._submit(partial(pixels_of, arrival), arrival, now)
+        else:
+            self._last = arrival
+
+    def again(self, captured: float | None, now: float) -> None:
+        """The publisher's picture is still what there is."""
+        frame = self.stream.buffer.newest()
+        if frame is not None and self.stream.viewers:
+            self._put(frame.pixels, when(captured, now), frame.info, now)
+
+    def finish(self, now: float) -> None:
+        """No further picture comes; the last one stays."""
+        last, self._last, self._decoder = self._last, None, None
+        if last is not None:
+            self._submit(partial(pixels_of, last), last, now)
+        self._lane.submit(lambda: None).add_done_callback(lambda done: self._on_loop(self.stream.finish))
+
+    def _wanted(self, now: float) -> bool:
+        """Whether the next picture is to be decoded: the first, and then as many as viewers get."""
+        stream = self.stream
+        if stream.buffer.newest() is None and not len(self._lane):
+            return True
+        return stream.viewers > 0 and (stream.asked or stream.pace.next_at <= now)
+
+    def _follow(self, arrival: Arrival, now: float) -> None:
+        """The next H.264 picture: decoded while somebody watches, and where nothing before it is missing."""
+        goes_on = self._decoder is not None and arrival.number == self._next
+        first = self.stream.buffer.newest() is None
+        if not (self.stream.viewers or first) or len(self._lane) >= 8 * MOST_WAITING:
+            self._decoder = None
+            return
+        if not goes_on:
+            self._decoder = VideoDecoder() if arrival.key else None
+        if self._decoder is not None:
+            self._next = arrival.number + 1
+            self._submit(partial(self._decoder.decode, arrival.data), arrival, now)
+
+    def _submit(self, make: Callable[[], Pixels | None], arrival: Arrival, now: float) -> None:
+        self._last = None
+        if not self.stream.asked:
+            self.stream.pace.asked(now)
+        future = self._lane.submit(make)
+        moment, info = when(arrival.captured, now), arrival.info
+        future.add_done_callback(lambda done: self._on_loop(partial(self._made, done, moment, info, now)))
+
+    def _made(
+        self, done: Future[Pixels | None], captured: float, info: Mapping[str, Any], now: float
+    ) -> None:
+        error = done.exception()
+        if error is not None:
+            self.stream.say(f"a picture of the publisher cannot be decoded ({error})")
+            return
+        pixels = done.result()
+        if pixels is not None:
+            self._put(pixels, captured, info, now)
+
+    def _put(self, pixels: Pixels, captured: float, info: Mapping[str, Any], now: float) -> None:
+        stream = self.stream
+        stream.put(Frame(pixels, stream.buffer.received + 1, captured, 0.0, info), now)
+        self._shown(stream)
+
+
+def when(captured: float | None, now: float) -> float:
+    """When a picture was taken, on this machine's clock: what the publisher says where that can be."""
+    return now if captured is None or not now - OLDEST <= captured <= now else captured
+
+
+def pixels_of(arrival: Arrival) -> Pixels:
+    """The pixels of a picture that stands for itself: uint8 RGB of shape (height, width, 3)."""
+    if arrival.encoding == "raw":
+        flat = np.frombuffer(arrival.data, np.uint8)
+        return flat.reshape(arrival.height, arrival.width, 3).copy()
+    return np.ascontiguousarray(codec.decode(arrival.data))

@@ -1,0 +1,74 @@
+"""The site: what answers browsers and publishers on one port, as long as it is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from envstream.config import StreamConfig
+from envstream.errors import AddressError
+from envstream.web.asgi import Application
+from envstream.web.listening import uvicorn_config
+
+SOON_OVER = 2.0  # Seconds in which connections end by themselves.
+
+
+class Site:
+    """Serves an application over one listening socket.
+
+    Attributes:
+        address: scheme, host and port, as a trainer is told of them.
+
+    Raises:
+        AddressError: when it cannot be served as the settings say.
+    """
+
+    def __init__(self, application: Application, settings: StreamConfig, listener: socket.socket) -> None:
+        self._application = application
+        self._listener = listener
+        configuration = uvicorn_config(application, settings)
+        host, port = settings.videoStreamHost, listener.getsockname()[1]
+        try:
+            configuration.load()
+        except OSError as error:  # Of ssl, too.
+            raise AddressError(
+                f"cannot listen on {host}:{port} with https ({error}); videoStreamTlsCert is to be a PEM "
+                "certificate chain, and videoStreamTlsKey its private key"
+            ) from error
+        self._uvicorn = uvicorn.Server(configuration)
+        self._serving: asyncio.Future[None] | None = None
+        self.address = {"scheme": scheme_of(settings), "host": host, "port": port}
+
+    async def start(self) -> asyncio.Future[None]:
+        """Serve from now on; what is given back is done when that has ended."""
+        self._serving = asyncio.ensure_future(self._uvicorn.serve([self._listener]))
+        while not self._uvicorn.started and not self._serving.done():
+            await asyncio.sleep(0.005)
+        return self._serving
+
+    @property
+    def listeners(self) -> set[Callable[[str], None]]:
+        """Who is told how the streams are."""
+        return self._application.listeners
+
+    def release(self) -> None:
+        """Let go of the port at once: a restarted trainer wants it. Who is connected stays."""
+        self._listener.close()
+        for listening in getattr(self._uvicorn, "servers", ()):
+            listening.close()
+
+    async def stop(self) -> None:
+        """End it, politely at first."""
+        self._uvicorn.should_exit = True
+        if self._serving is not None:
+            await asyncio.wait({self._serving}, timeout=SOON_OVER)
+        for connection in list(self._uvicorn.server_state.connections):
+            connection.transport.abort()  # One that neither reads nor goes.
+
+
+def scheme_of(settings: StreamConfig) -> str:
+    """How addresses of the page begin."""
+    return "https" if settings.videoStreamTlsCert else "http"
