@@ -178,9 +178,8 @@ def test_other_addresses_are_not_loopback(host: str) -> None:
 
 
 def test_moved_settings_that_do_nothing_yet_are_told() -> None:
-    assert StreamConfig(videoStreamPort=1, videoStreamMaxSessions=3).without_effect() == [
-        "videoStreamMaxSessions"
-    ]
+    moved = StreamConfig(videoStreamPort=1, videoStreamCameras=["hall"])
+    assert moved.without_effect() == ["videoStreamCameras"]
 
 
 def test_the_defaults_promise_nothing_that_does_nothing() -> None:

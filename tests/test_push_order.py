@@ -273,7 +273,7 @@ def interrupted(
 ) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, to which Ctrl-C comes."""
     code = (
-        "import argparse, sys; from envstream import pushing; p = argparse.ArgumentParser();"
+        "import argparse, sys; from envstream.push import command; p = argparse.ArgumentParser();"
         "command.add_parser(p.add_subparsers()); g = p.parse_args(sys.argv[1:]); sys.exit(g.run(g))"
     )
     camera = ["--camera", "lavfi:testsrc=size=64x48:rate=30"]
@@ -338,7 +338,7 @@ def test_verbose_says_what_goes_wrong(receiver: Receiver, film: Path) -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import argparse, sys; from envstream import pushing; p = argparse.ArgumentParser();"
+        "import argparse, sys; from envstream.push import command; p = argparse.ArgumentParser();"
         "command.add_parser(p.add_subparsers()); p.format_help(); print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

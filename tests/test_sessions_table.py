@@ -172,13 +172,23 @@ def test_what_is_only_shown_has_its_name_while_it_may_come_back(table: Table) ->
     session = table.begin("run", name="env", live=True, encoding="auto")
     reception = table.sessions.reception(session)
     reception.lost_at = table.now
-    table.now += module.LIVE_PATIENCE + 1
+    table.now += module.LIVE_PATIENCE - 1
     table.sessions.tidy(table.now)
-    assert reception.showing.stream.ended
     other = table.sessions.reception(table.begin("other", name="env", live=True, encoding="auto"))
     assert other.showing.stream.name == "env-2"
     assert table.begin("run", live=True, encoding="auto") is session
-    assert table.hub.get("env") is reception.showing.stream
+
+
+def test_what_is_only_shown_begins_anew_after_a_while(table: Table) -> None:
+    session = table.begin("run", name="env", live=True, encoding="auto")
+    reception = table.sessions.reception(session)
+    reception.lost_at = table.now
+    table.now += module.LIVE_PATIENCE + 1
+    table.sessions.tidy(table.now)
+    assert reception.showing.stream.ended
+    again = table.begin("run", name="env", live=True, encoding="auto")
+    assert again is not session
+    assert table.sessions.reception(again).showing.stream.name == "env"
 
 
 def test_once_it_has_ended_it_has_not(table: Table) -> None:

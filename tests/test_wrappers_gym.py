@@ -380,8 +380,8 @@ def test_the_page_names_the_env_or_what_the_user_chose(quiet: QuietOutlet) -> No
 
 
 def test_settings_without_effect_are_said_so(caplog: pytest.LogCaptureFixture) -> None:
-    StreamingWrapper(PictureEnv(), videoStreamMaxSessions=3)
-    assert "videoStreamMaxSessions has no effect" in caplog.text
+    StreamingWrapper(PictureEnv(), videoStreamCameras=["hall"])
+    assert "videoStreamCameras has no effect" in caplog.text
 
 
 def test_a_server_that_cannot_be_had_leaves_the_training_alone(

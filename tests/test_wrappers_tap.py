@@ -146,8 +146,8 @@ def test_a_server_that_cannot_start_is_told_once_and_not_tried_again(
 
 
 def test_settings_that_do_nothing_yet_are_told(quiet: QuietOutlet, warnings: Callable[[], list[str]]) -> None:
-    make(videoStreamMaxSessions=3)
-    assert warnings() == ["envstream: videoStreamMaxSessions has no effect in this version"]
+    make(videoStreamCameras=["hall"])
+    assert warnings() == ["envstream: videoStreamCameras has no effect in this version"]
 
 
 # --- captures ------------------------------------------------------------------------------------------

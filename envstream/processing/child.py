@@ -181,8 +181,11 @@ def main() -> None:
     threading.Thread(target=_read, args=(lines, heard), daemon=True).start()
 
     def say(message: dict[str, Any]) -> None:
-        out.write(json.dumps(message).encode() + b"\n")
-        out.flush()
+        try:
+            out.write(json.dumps(message).encode() + b"\n")
+            out.flush()
+        except BrokenPipeError:  # The server is gone. What was made so far is on disk.
+            os._exit(0)
 
     turns, busy = Turns(say), False
     while True:

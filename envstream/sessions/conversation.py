@@ -75,6 +75,10 @@ class Conversation:
             "ping": self._ping,
         }
 
+    def begin(self, now: float) -> list[Event]:
+        """The connection stands: the client speaks first."""
+        return []
+
     def text(self, data: str, now: float) -> list[Event]:
         """A text message came; what is to be done, in this order."""
         events: list[Event] = []

@@ -22,6 +22,7 @@ from envstream.sessions.store import Store
 from envstream.sessions.tape import INDEX, LOG
 
 _ANALYSIS = re.compile(r"analyze-[0-9a-f]{16}")
+NEWCOMERS = 0.9  # Share of the room that those may use up who only begin.
 MEASURED_EVERY = 10.0  # Seconds between two looks at how much there is.
 
 
@@ -83,14 +84,18 @@ class Depot:
         if lock is not None:
             lock.close()
 
-    def take(self, size: int) -> bool:
-        """Reckon with so many further bytes; False: there is no room for them."""
+    def take(self, size: int, share: float = 1.0) -> bool:
+        """Reckon with so many further bytes; False: there is no room for them.
+
+        Args:
+            share: of the room that may be used up; the rest is kept for those who have begun.
+        """
         now = time.monotonic()
         if now - self._measured_at > MEASURED_EVERY:
             self._measured_at = now
             with contextlib.suppress(RuntimeError):  # The server is ending.
                 self._threads.submit(self.measure)
-        if self.used + size > self.most:
+        if self.used + size > share * self.most:
             return False
         self.used += size
         return True
@@ -150,12 +155,13 @@ class Depot:
 
     def _look_for_room(self) -> None:
         self.claim()
-        if not self.take(0):
+        if not self.take(0, NEWCOMERS):
             raise self.full()
 
     def remove(self, folder: Path) -> None:
         """Nothing came of what is in there."""
         shutil.rmtree(folder, ignore_errors=True)
+        self.measure()
 
     def holds(self, name: str) -> bool:
         """Whether there is a session of that name."""

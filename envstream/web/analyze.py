@@ -17,6 +17,7 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 
 from envstream.errors import EnvstreamError, SessionError
 from envstream.files import write_json
+from envstream.sessions.depot import NEWCOMERS
 from envstream.sessions.table import Sessions
 from envstream.wire import compact
 
@@ -131,7 +132,9 @@ class Analyses:
     async def _answer(self, headers: dict[str, str], receive: Receive) -> tuple[int, dict[str, Any]]:
         folder, result = self._sessions.depot.analysis(), None
         try:
-            upload = Upload(folder, headers.get("content-type", ""), self._sessions.depot.take)
+            upload = Upload(
+                folder, headers.get("content-type", ""), partial(self._sessions.depot.take, share=NEWCOMERS)
+            )
             await self._read(upload, receive)
             result = await self._process(folder, upload)
         finally:

@@ -8,15 +8,16 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from websockets.exceptions import PayloadTooBig
 
 from envstream.errors import SessionError
+from envstream.sessions import headers
 from envstream.sessions.conversation import Conversation
 from envstream.sessions.events import Event, HangUp, Say
 from envstream.sessions.reception import Reception
-from envstream.sessions import headers
+from envstream.sessions.session import Session
 from envstream.sessions.table import Sessions
 from envstream.web.pipes import socket_frame
 from envstream.web.protocols import SocketProtocol
@@ -34,6 +35,23 @@ LAST_READING = 2.0  # Seconds in which a peer that is hung up on may read why.
 _POLICY, _BROKEN, _LATER = 1008, 1011, 1013
 
 
+class Talk(Protocol):
+    """What deals with what is said on one connection; see `Conversation`."""
+
+    @property
+    def session(self) -> Session | None:
+        """What it is about, once that is known."""
+
+    def begin(self, now: float) -> list[Event]:
+        """The connection stands."""
+
+    def text(self, data: str, now: float) -> list[Event]:
+        """A text message came."""
+
+    def data(self, data: bytes, now: float) -> list[Event]:
+        """A binary message came."""
+
+
 class PublisherSocket:
     """One publisher's connection."""
 
@@ -44,9 +62,17 @@ class PublisherSocket:
         self._send = send
         self._limits = sessions.limits()
         check = partial(headers.check, max_pixels=self._limits.max_pixels)
-        self._conversation = Conversation(sessions.admit, self._limits, check)
+        self._conversation: Talk = self.talk(Conversation(sessions.admit, self._limits, check))
         self._reception: Reception | None = None
         self._over = False
+
+    def talk(self, conversation: Conversation) -> Talk:
+        """What deals with what is said."""
+        return conversation
+
+    def worded(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What is said, in the words of whoever hears it."""
+        return message
 
     async def run(self) -> None:
         """Talk until either side ends it."""
@@ -56,6 +82,7 @@ class PublisherSocket:
         self._protocol.broken = self._broken
         await self._send({"type": "websocket.accept"})
         try:
+            self._deal(self._conversation.begin)
             while (event := await self._receive())["type"] != "websocket.disconnect":
                 if not self._over:
                     self._take(event)
@@ -72,14 +99,16 @@ class PublisherSocket:
         return session is not None and session.full and not self._over
 
     def _take(self, event: Mapping[str, Any]) -> None:
-        now = time.monotonic()
         text, data = event.get("text"), event.get("bytes")
+        if text is not None:
+            self._deal(partial(self._conversation.text, text))
+        else:
+            self._deal(partial(self._conversation.data, data or b""))
+
+    def _deal(self, hear: Callable[[float], list[Event]]) -> None:
+        now = time.monotonic()
         try:
-            if text is not None:
-                events = self._conversation.text(text, now)
-            else:
-                events = self._conversation.data(data or b"", now)
-            self._handle(events, now)
+            self._handle(hear(now), now)
         except Exception:
             log.exception("envstream: a publisher's message could not be dealt with; it is hung up on")
             self._end(_BROKEN, "something went wrong in the server")
@@ -109,7 +138,7 @@ class PublisherSocket:
         if transport.get_write_buffer_size() > MOST_UNREAD:
             self.hang_up("the answers are not read")
             return
-        transport.write(socket_frame(1, compact(message).encode()))
+        transport.write(socket_frame(1, compact(self.worded(message)).encode()))
 
     def hang_up(self, reason: str, *, later: bool = False) -> None:
         """End the connection; `later`: the publisher is welcome again by and by."""
