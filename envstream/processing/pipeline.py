@@ -18,11 +18,17 @@ import numpy as np
 
 from envstream.errors import EnvstreamError, SessionError
 from envstream.frame import Frame
+from envstream.processors.detect import Detect
 from envstream.processors.overlay import Overlay
 from envstream.processors.stats import Stats
 from envstream.processors.undistort import Undistort
 
-BUILT_IN: dict[str, Callable[..., Any]] = {"undistort": Undistort, "overlay": Overlay, "stats": Stats}
+BUILT_IN: dict[str, Callable[..., Any]] = {
+    "undistort": Undistort,
+    "overlay": Overlay,
+    "detect": Detect,
+    "stats": Stats,
+}
 MOST = 16  # Processors of a session.
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
