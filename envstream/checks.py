@@ -55,6 +55,22 @@ def number(low: float, high: float) -> Check:
     return check
 
 
+def span(one: Check, low: float, high: float) -> Check:
+    """The two ends of a range, the lower one first; `one` checks each."""
+    expected = f"[least, greatest], each from {low:g} to {high:g}"
+
+    def check(key: str, value: Any) -> list[Any]:
+        try:
+            least, greatest = (one(key, each) for each in value)
+        except (SettingError, TypeError, ValueError):
+            raise SettingError.value(key, value, expected) from None
+        if isinstance(value, str) or least > greatest:
+            raise SettingError.value(key, value, expected)
+        return [least, greatest]
+
+    return check
+
+
 def text(key: str, value: Any) -> str:
     """A text that is not empty."""
     if not isinstance(value, str) or not value.strip():
@@ -174,3 +190,11 @@ def hub(key: str, value: Any) -> str:
     if address.scheme not in ("ws", "wss") or not name or port == 0 or odd:
         raise SettingError.value(key, value, expected)
     return str(value)
+
+
+def model(key: str, value: Any) -> str:
+    """`shapes`, the model that comes along, or the file of another one."""
+    try:
+        return "shapes" if isinstance(value, str) and value == "shapes" else file(key, value)
+    except SettingError:
+        raise SettingError.value(key, value, "shapes, or the file of a model, such as yolo.onnx") from None

@@ -38,6 +38,12 @@ def parser() -> argparse.ArgumentParser:
     pyboy.add_argument("--seconds", type=_seconds, default=20.0, metavar="S", help="how long (default 20)")
     pyboy.add_argument("--port", type=int, default=8080, help="port of the page (default 8080; 0 = any free)")
     pyboy.set_defaults(run=_demo_pyboy)
+    detect = what.add_parser("detect", help="shapes that move, and a small model that finds them")
+    detect.add_argument("--seconds", type=_seconds, default=60.0, metavar="S", help="how long (default 60)")
+    detect.add_argument(
+        "--port", type=int, default=8080, help="port of the page (default 8080; 0 = any free)"
+    )
+    detect.set_defaults(run=_demo_detect)
     return top
 
 
@@ -75,3 +81,9 @@ def _demo_pyboy(given: Any) -> int:
     from envstream import demo
 
     return demo.main(given.rom, given.seconds, {"videoStreamPort": given.port})
+
+
+def _demo_detect(given: Any) -> int:
+    from envstream import demo_detect
+
+    return demo_detect.main(given.seconds, {"videoStreamPort": given.port})

@@ -29,9 +29,9 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def _key(default: Any, check: Check, meaning: str, *, planned: bool = False) -> Any:
-    """Declare one setting; `planned` marks a name that is reserved and checked but has no effect yet."""
-    metadata = {"check": check, "help": meaning, "planned": planned}
+def _key(default: Any, check: Check, meaning: str) -> Any:
+    """Declare one setting."""
+    metadata = {"check": check, "help": meaning}
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -130,7 +130,30 @@ class StreamConfig:
     videoStreamMaxMessage: float = _key(32, checks.number(0.01, 1024), "MB in one message from outside")
     videoStreamMaxPixels: float = _key(33, checks.number(0.001, 1000), "megapixels in one picture")
     videoStreamCameras: list[str] | None = _key(
-        None, checks.or_none(checks.names), "camera tokens that exist", planned=True
+        None,
+        checks.or_none(checks.names),
+        "tokens of the cameras that there are; null = any, where the page itself needs no token",
+    )
+    videoStreamDetect: str | None = _key(
+        None, checks.or_none(checks.model), "find things in pictures: shapes, or the file of a model"
+    )
+    videoStreamDetectSize: list[int] = _key(
+        [320, 640],
+        checks.span(checks.whole(32, 4096), 32, 4096),
+        "least and greatest size at which things are looked for",
+    )
+    videoStreamDetectConfidence: list[float] = _key(
+        [0.15, 0.5],
+        checks.span(checks.number(0.01, 1), 0.01, 1),
+        "how sure at least, and where there is too much to do",
+    )
+    videoStreamDetectFps: list[float] = _key(
+        [1.0, 30.0],
+        checks.span(checks.number(0.1, 240), 0.1, 240),
+        "least and greatest number of looks a second",
+    )
+    videoStreamDetectBudget: float = _key(
+        0.05, checks.number(0.001, 10), "seconds that one look may take before it is made smaller"
     )
     videoStreamHub: str | None = _key(
         None, checks.or_none(checks.hub), "ws:// or wss:// of a server elsewhere that shows this env"
@@ -201,11 +224,6 @@ class StreamConfig:
             return ip_address(self.videoStreamHost).is_loopback
         except ValueError:
             return self.videoStreamHost == "localhost"
-
-    def without_effect(self) -> list[str]:
-        """Settings that were moved from their default but are reserved: they have no effect yet."""
-        fields = [field for field in dataclasses.fields(self) if field.metadata["planned"]]
-        return [f.name for f in fields if getattr(self, f.name) != default_of(f)]
 
 
 def default_of(field: dataclasses.Field[Any]) -> Any:

@@ -21,6 +21,7 @@ from envstream.report import status
 from envstream.stream import Place, Stream
 
 EPISODES = "@episodes"  # What the name of a stream's episodes, as they are played, ends with.
+BOXES = "@boxes"  # What the name of a stream ends with whose pictures show what was found in them.
 MOST_ENDED = 32  # Streams that have ended and can still be looked at.
 
 
@@ -66,10 +67,21 @@ class Hub:
     def get(self, name: str) -> Stream | None:
         """The stream of that name, or what plays the episodes of one."""
         stream = self.streams.get(name)
-        if stream is None and name.endswith(EPISODES):
-            base = self.streams.get(name.removesuffix(EPISODES))
-            return None if base is None else self._episodes_of(base)
+        if stream is None and name.endswith((EPISODES, BOXES)):
+            base = self.streams.get(name.rpartition("@")[0])
+            if base is not None:
+                return self._episodes_of(base) if name.endswith(EPISODES) else self._drawn_of(base)
         return stream
+
+    def _drawn_of(self, base: Stream) -> Stream:
+        """What shows a stream with what was found in it; its pictures are asked for there."""
+        if base.drawn is None:
+            name = base.name + BOXES
+            budget = base.pace.budget  # What it has captured costs the trainer as much.
+            base.drawn = Stream(name, base.title, base.config, self.pool, budget, base.place, self.cache)
+            base.drawn.demanded = base.demanded
+        base.drawn.due, base.drawn.bell, base.drawn.ended = base.due, base.bell, base.ended
+        return base.drawn
 
     def _episodes_of(self, base: Stream) -> Stream:
         if base.episodes_played is None:

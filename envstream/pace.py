@@ -135,3 +135,37 @@ class Rate:
             return 0.0
         # Up to now, not up to the last event: the figure sinks when events stop. What came first begins it.
         return sum(count for _, count in recent[1:]) / max(now - recent[0][0], 1e-9)
+
+
+class Steps:
+    """Env steps: how many there were, and how many a second of late. Pure.
+
+    Attributes:
+        newest: when the total was last told, and the total; None = never.
+    """
+
+    WINDOW = 5.0  # Seconds over which they are measured.
+
+    def __init__(self) -> None:
+        self._told: deque[tuple[float, int]] = deque(maxlen=64)
+
+    @property
+    def newest(self) -> tuple[float, int] | None:
+        return self._told[-1] if self._told else None
+
+    def note(self, now: float, total: int) -> None:
+        """There had been `total` steps at `now`."""
+        if self._told and total == self._told[-1][1]:
+            return  # Totals come with captures and episodes: no news is not a standstill.
+        if self._told and total < self._told[-1][1]:
+            self._told.clear()
+        if not self._told or now - self._told[-1][0] >= 0.1:
+            self._told.append((now, total))
+
+    def a_second(self, now: float) -> float | None:
+        """Steps a second over the last few seconds; None when not known."""
+        recent = [sample for sample in list(self._told) if sample[0] >= now - self.WINDOW]
+        if len(recent) < 2:
+            return None
+        (then, before), (last, total) = recent[0], recent[-1]
+        return (total - before) / (last - then) if last > then else None

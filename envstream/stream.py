@@ -17,18 +17,18 @@ from envstream.cache import Cache
 from envstream.config import StreamConfig
 from envstream.encoder import Encoder, Picture
 from envstream.frame import Frame
-from envstream.pace import Budget, Pace, Rate
+from envstream.pace import Budget, Pace, Rate, Steps
 from envstream.performance import performance
 from envstream.playback import Screening
 from envstream.points import points_of
 from envstream.processors.overlay import Overlay
 from envstream.replay import Replay
+from envstream.timing import Timing
 
 Processor = Callable[[Frame], Frame | None]  # None: the picture is left out.
 
 STALLED_AFTER = 1.0  # Seconds a picture may be waited for before the page says that the learner is busy.
 
-STEPS_WINDOW = 5.0  # Seconds over which steps a second are measured.
 OVERHEAD_WINDOW = 10.0  # Seconds over which the captures' share of wall time is measured.
 
 
@@ -102,6 +102,8 @@ class Stream:
         self.message: str | None = None
         self._message_lasts = False
         self.ended = False
+        self.timing: Timing | None = None  # How long the stages take, where somebody wants to know.
+        self.drawn: Stream | None = None  # The same with what was found drawn into it.
         self.demanded: Callable[[], None] = lambda: None  # Others watch it, or at another quality.
         self.session: Callable[[], Mapping[str, Any]] | None = None  # How its publisher's session is.
         self.viewers = 0
@@ -111,7 +113,7 @@ class Stream:
         self.captures = Rate()
         self._costs: deque[float] = deque(maxlen=100)
         self.served = Rate()
-        self._steps: deque[tuple[float, int]] = deque(maxlen=64)
+        self._steps = Steps()
         self._asked_at: float | None = None
         self._overhead: deque[tuple[float, float]] = deque(maxlen=2048)
 
@@ -169,7 +171,12 @@ class Stream:
     @property
     def watchers(self) -> int:
         """Who watches it, live or by its episodes."""
-        return self.viewers + (self.episodes_played.viewers if self.episodes_played is not None else 0)
+        return self.looked_at + (self.episodes_played.viewers if self.episodes_played is not None else 0)
+
+    @property
+    def looked_at(self) -> int:
+        """Who watches its live pictures, as they are or with what was found in them."""
+        return self.viewers + (self.drawn.viewers if self.drawn is not None else 0)
 
     def view(self, now: float) -> str:
         """How it is best looked at: `live`, or `episode` by episode at natural speed."""
@@ -198,17 +205,12 @@ class Stream:
 
     def note_steps(self, now: float, total: int) -> None:
         """The trainer had made `total` steps at `now`."""
-        if self._steps and total == self._steps[-1][1]:
-            return  # Totals come with captures and episodes: no news is not a standstill.
-        if self._steps and total < self._steps[-1][1]:
-            self._steps.clear()
-        if not self._steps or now - self._steps[-1][0] >= 0.1:
-            self._steps.append((now, total))
+        self._steps.note(now, total)
 
     @property
     def steps(self) -> int | None:
         """Steps that the env has made in all; None when not known."""
-        return self._steps[-1][1] if self._steps else None
+        return self._steps.newest[1] if self._steps.newest else None
 
     def watched(self, viewers: int) -> None:
         """So many watch it now."""
@@ -251,11 +253,7 @@ class Stream:
 
     def steps_per_second(self, now: float) -> float | None:
         """Env steps a second over the last few seconds; None when not known."""
-        recent = [sample for sample in list(self._steps) if sample[0] >= now - STEPS_WINDOW]
-        if len(recent) < 2:
-            return None
-        (then, before), (last, total) = recent[0], recent[-1]
-        return (total - before) / (last - then) if last > then else None
+        return self._steps.a_second(now)
 
     def overhead(self, now: float) -> float:
         """Share of the trainer's wall time that captures took over the last ten seconds."""
@@ -278,7 +276,7 @@ class Stream:
         """Changes when there is news to tell of this stream."""
         frame = self.buffer.newest()
         # Sub-envs step together: what each of thousands that nobody looks at has done is no news.
-        steps = None if self.place or not self._steps else self._steps[-1]
+        steps = None if self.place else self._steps.newest
         number = frame.number if frame else None
         session = tuple(self.session().values()) if self.session is not None else None
         return (self.ended, self.message, number, self.watchers, self.failures, self.quality, steps, session)

@@ -26,6 +26,7 @@ class Watch:
         rung: format and greatest width that are wanted; what it leaves open is the ladder's to fill in.
         fps: pictures a second at most; None = as many as there are.
         quality: fixed by hand, as a JPEG quality; None = what the ladder says.
+        boxes: whether what was found in pictures is told as well.
         video: whether H.264 can be decoded there, `full_colour` whether that with 4:4:4 can.
         window: how many frames may be on their way; a number fixes that. At `least` so many always may:
             of an episode that is played none is to be missed, and it matters little how late one is.
@@ -42,6 +43,7 @@ class Watch:
     quality: int | None = None
     video: bool = False
     full_colour: bool = False
+    boxes: bool = False
     window: int | None = None
     least: int = 1
     sent: int = 0

@@ -203,3 +203,12 @@ def test_ingest_cuts_an_upload_and_kills_its_server_and_nothing_is_missing(tmp_p
     assert (cut["cuts"], cut["kills"], cut["frames"]) == (2, 1, 300)
     flaws = ("other_pictures", "other_times", "out_of_order", "too_many_or_few")
     assert [cut[flaw] for flaw in flaws] == [0, 0, 0, 0]
+
+
+@pytest.mark.browser
+def test_detection_sees_the_pictures_of_a_camera_in_a_real_browser(tmp_path: Path) -> None:
+    pytest.importorskip("playwright")
+    report = quick("detection", tmp_path, "--part", "camera")
+    (row,) = report["rows"]
+    assert row["matched"] > 0
+    assert row["age_ms"]["p50"] > 0

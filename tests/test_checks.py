@@ -35,6 +35,8 @@ CHECKS: dict[str, Check] = {
     "boolean": checks.boolean,
     "whole": checks.whole(1, 9),
     "number": checks.number(0.5, 9),
+    "span": checks.span(checks.number(0.5, 9), 0.5, 9),
+    "whole span": checks.span(checks.whole(1, 9), 1, 9),
     "text": checks.text,
     "choice": checks.choice("red", "blue"),
     "or_none": checks.or_none(checks.text),
@@ -78,6 +80,10 @@ def test_what_was_taken_is_taken_again_as_it_is(check: Check, value: Any) -> Non
         ("whole", np.int64(9), 9),
         ("number", 1, 1.0),
         ("number", np.float32(0.5), 0.5),
+        ("span", (1, np.float32(2.5)), [1.0, 2.5]),
+        ("span", [9, 9], [9.0, 9.0]),
+        ("span", np.array([1, 2]), [1.0, 2.0]),
+        ("whole span", (1, np.int64(9)), [1, 9]),
         ("text", "a b", "a b"),
         ("choice", "red", "red"),
         ("or_none", None, None),
@@ -119,6 +125,20 @@ def test_what_can_be_meant_is_kept_as_plain_data(check: str, value: Any, kept: A
         ("number", 0.4, "a number from 0.5 to 9"),
         ("number", float("nan"), "a number from 0.5 to 9"),
         ("number", "1", "a number from 0.5 to 9"),
+        ("span", [2, 1], "[least, greatest], each from 0.5 to 9"),
+        ("span", [1], "[least, greatest], each from 0.5 to 9"),
+        ("span", [1, 2, 3], "[least, greatest], each from 0.5 to 9"),
+        ("span", [], "[least, greatest], each from 0.5 to 9"),
+        ("span", [0.4, 2], "[least, greatest], each from 0.5 to 9"),
+        ("span", [1, 9.1], "[least, greatest], each from 0.5 to 9"),
+        ("span", [1, float("nan")], "[least, greatest], each from 0.5 to 9"),
+        ("span", [None, 2], "[least, greatest], each from 0.5 to 9"),
+        ("span", [True, 2], "[least, greatest], each from 0.5 to 9"),
+        ("span", "12", "[least, greatest], each from 0.5 to 9"),
+        ("span", 5, "[least, greatest], each from 0.5 to 9"),
+        ("span", None, "[least, greatest], each from 0.5 to 9"),
+        ("span", {"least": 1, "greatest": 2}, "[least, greatest], each from 0.5 to 9"),
+        ("whole span", [1.5, 2], "[least, greatest], each from 1 to 9"),
         ("text", " ", "a text that is not empty"),
         ("choice", "green", "one of red, blue"),
         ("choice", np.zeros(2), "one of red, blue"),
@@ -182,3 +202,13 @@ def test_processors_are_kept_as_a_copy() -> None:
     kept = checks.processors("processors", given)
     given[0]["name"] = "another"
     assert kept == [{"name": "stats"}]
+
+
+@pytest.mark.parametrize("value", ["nowhere.onnx", "", 5, None, np.zeros(2), ["shapes"]], ids=repr)
+def test_a_model_is_the_one_that_comes_along_or_a_file(value: Any) -> None:
+    with pytest.raises(SettingError, match="shapes, or the file of a model"):
+        checks.model("videoStreamDetect", value)
+
+
+def test_the_model_that_comes_along_goes_by_its_name() -> None:
+    assert checks.model("videoStreamDetect", "shapes") == "shapes"

@@ -85,6 +85,24 @@ def test_settings_do_not_change_once_read() -> None:
         ("videoStreamAllowedHosts", [""], "a list of names"),
         ("videoStreamAllowedHosts", 5, "a list of names"),
         ("videoStreamTlsCert", "/nowhere.pem", "an existing file"),
+        ("videoStreamCameras", "cam-1", "a list of names"),
+        ("videoStreamCameras", [1], "a list of names"),
+        ("videoStreamDetect", "/nowhere.onnx", "shapes, or the file of a model"),
+        ("videoStreamDetect", "", "shapes, or the file of a model"),
+        ("videoStreamDetect", True, "shapes, or the file of a model"),
+        ("videoStreamDetectSize", [640, 320], "[least, greatest], each from 32 to 4096"),
+        ("videoStreamDetectSize", [31, 320], "[least, greatest], each from 32 to 4096"),
+        ("videoStreamDetectSize", [320, 4097], "[least, greatest], each from 32 to 4096"),
+        ("videoStreamDetectSize", [320.5, 640], "[least, greatest], each from 32 to 4096"),
+        ("videoStreamDetectSize", 320, "[least, greatest], each from 32 to 4096"),
+        ("videoStreamDetectConfidence", [0.0, 0.5], "[least, greatest], each from 0.01 to 1"),
+        ("videoStreamDetectConfidence", [0.15, 1.5], "[least, greatest], each from 0.01 to 1"),
+        ("videoStreamDetectConfidence", [0.15], "[least, greatest], each from 0.01 to 1"),
+        ("videoStreamDetectFps", [0, 30], "[least, greatest], each from 0.1 to 240"),
+        ("videoStreamDetectFps", [1, 241], "[least, greatest], each from 0.1 to 240"),
+        ("videoStreamDetectFps", ["1", 30], "[least, greatest], each from 0.1 to 240"),
+        ("videoStreamDetectBudget", 0, "a number from 0.001 to 10"),
+        ("videoStreamDetectBudget", 11, "a number from 0.001 to 10"),
         ("videoStreamMinQuality", 96, "at most videoStreamMaxQuality (95)"),
     ],
 )
@@ -105,6 +123,13 @@ def test_a_value_out_of_range_is_refused_and_the_range_is_named(key: str, value:
         ("videoResolution", [640, 480]),
         ("videoStreamTargetBitrate", None),
         ("videoStreamCameras", ["cam-1"]),
+        ("videoStreamCameras", []),
+        ("videoStreamDetect", "shapes"),
+        ("videoStreamDetect", None),
+        ("videoStreamDetectSize", [320, 320]),
+        ("videoStreamDetectConfidence", [0.01, 1.0]),
+        ("videoStreamDetectFps", [0.1, 240.0]),
+        ("videoStreamDetectBudget", 0.001),
         ("videoStreamToken", "auto"),
         ("videoStreamMaxOverhead", 1.0),
     ],
@@ -175,15 +200,6 @@ def test_loopback_addresses_are_known(host: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "127.example.org", "localhost.example.org"])
 def test_other_addresses_are_not_loopback(host: str) -> None:
     assert not StreamConfig(videoStreamHost=host).loopback
-
-
-def test_moved_settings_that_do_nothing_yet_are_told() -> None:
-    moved = StreamConfig(videoStreamPort=1, videoStreamCameras=["hall"])
-    assert moved.without_effect() == ["videoStreamCameras"]
-
-
-def test_the_defaults_promise_nothing_that_does_nothing() -> None:
-    assert StreamConfig().without_effect() == []
 
 
 def test_another_quality_leaves_everything_else_as_it_is() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envstream.pace import Budget, Pace, Rate
+from envstream.pace import Budget, Pace, Rate, Steps
 
 rates = st.floats(0.1, 240)
 shares = st.floats(0.001, 1)
@@ -224,3 +224,60 @@ def test_a_long_debt_can_be_paid_off_over_the_next_captures_and_none_of_it_is_fo
         assert budget.paid_until - now <= 2.0 + 1e-9
         now = max(budget.paid_until, now + 1 / 30)
     assert 20.3 < now < 21.0, "what the twenty more cost included"
+
+
+# --- steps ---------------------------------------------------------------------------------------------
+
+
+def counted(*told: tuple[float, int]) -> Steps:
+    steps = Steps()
+    for now, total in told:
+        steps.note(now, total)
+    return steps
+
+
+def test_of_steps_nothing_is_known_before_they_are_told() -> None:
+    steps = Steps()
+    assert (steps.newest, steps.a_second(5.0)) == (None, None)
+
+
+def test_one_total_is_no_rate_of_steps() -> None:
+    steps = counted((1.0, 500))
+    assert (steps.newest, steps.a_second(1.0)) == ((1.0, 500), None)
+
+
+def test_steady_steps_have_their_rate() -> None:
+    steps = counted(*((10 + number / 5, 100 * number) for number in range(20)))
+    assert steps.a_second(13.8) == pytest.approx(500)
+
+
+def test_the_same_total_again_is_no_standstill() -> None:
+    steps = counted((1.0, 0), (2.0, 100), (2.5, 100), (3.0, 100))
+    assert steps.newest == (2.0, 100) and steps.a_second(3.0) == pytest.approx(100)
+
+
+def test_steps_that_are_counted_anew_forget_what_was() -> None:
+    steps = counted((1.0, 0), (2.0, 1000), (3.0, 10))
+    assert (steps.newest, steps.a_second(3.0)) == ((3.0, 10), None)
+    steps.note(4.0, 60)
+    assert steps.a_second(4.0) == pytest.approx(50)
+
+
+def test_steps_of_long_ago_do_not_count() -> None:
+    steps = counted((1.0, 0), (2.0, 1_000_000), (100.0, 1_000_100), (101.0, 1_000_200))
+    assert steps.a_second(101.0) == pytest.approx(100)
+    assert steps.a_second(101.0 + Steps.WINDOW + 1) is None
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.05), st.integers(0, 50)), min_size=20, max_size=100))
+def test_a_rate_of_steps_is_that_of_the_last_seconds_however_often_totals_come(
+    told: list[tuple[float, int]],
+) -> None:
+    now, total, steps = 0.0, 0, Steps()
+    rates = []
+    for wait, more in told:
+        now, total = now + wait, total + more
+        steps.note(now, total)
+        rates.append(steps.a_second(now))
+    assert all(rate is None or 0 <= rate <= 50 * 400 / 0.1 for rate in rates)
+    assert steps.newest is None or total - 50 * 400 <= steps.newest[1] <= total

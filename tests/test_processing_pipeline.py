@@ -127,7 +127,7 @@ def test_names_and_objects_are_taken() -> None:
 
 @pytest.mark.parametrize("name", ["blur", "os.system", "envstream.processors.stats.Stats", "", "x" * 500])
 def test_only_what_is_offered_may_be_asked_for(name: str) -> None:
-    with pytest.raises(SessionError, match=r"there are: undistort, overlay, detect, stats, my\.own$") as raised:
+    with pytest.raises(SessionError, match=r"are: undistort, overlay, detect, stats, my\.own$") as raised:
         check([name], ["my.own"])
     assert (raised.value.code, raised.value.recoverable) == ("unknown_processor", False)
     assert len(str(raised.value)) < 200

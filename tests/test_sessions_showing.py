@@ -18,6 +18,7 @@ from envstream.lane import Lane
 from envstream.sessions.arrival import Arrival
 from envstream.sessions.showing import MOST_WAITING, OLDEST, Showing, when
 from envstream.stream import Stream
+from envstream.timing import Timing
 from senders import Loop
 
 
@@ -29,7 +30,7 @@ class Page(Loop):
         self.stream = Stream("camera", "camera", StreamConfig(), pool)
         self.lane = Lane(pool)
         self.seen: list[int] = []
-        self.showing = Showing(self.stream, self.lane, self.call, self._saw)
+        self.showing = Showing(self.stream, self.lane, self.call, self._saw, self.clock)
 
     def _saw(self, stream: Stream) -> None:
         frame = stream.buffer.newest()
@@ -158,6 +159,27 @@ def test_steps_are_noted_also_of_pictures_that_are_not_shown(page: Page) -> None
 )
 def test_when_a_picture_was_taken_is_believed_where_it_can_be(said: float | None, then: float) -> None:
     assert when(said, 5000.0) == then
+
+
+@pytest.mark.parametrize(
+    ("captured", "info", "taken"),
+    [
+        (999.5, {"captureMs": 100}, {"capture": 100.0, "upload": 400.0, "queue": 250.0}),
+        (999.5, {}, {"upload": 500.0, "queue": 250.0}),
+        (None, {"captureMs": 100}, {"capture": 100.0, "queue": 250.0}),
+        (1000.05, {}, {"upload": 0.0, "queue": 250.0}),  # Nobody knows our clock so well.
+        (1001.0, {}, {"queue": 250.0}),
+        (None, {"captureMs": "100"}, {"queue": 250.0}),
+    ],
+)
+def test_how_long_a_picture_took_is_kept_where_somebody_wants_to_know(
+    page: Page, captured: float | None, info: dict[str, Any], taken: dict[str, float]
+) -> None:
+    page.stream.timing = Timing()
+    page.take(tapes.sent(1)._replace(captured=captured, info=info))
+    page.now += 0.25
+    page.idle()
+    assert {stage: said["p50"] for stage, said in page.stream.timing.said().items()} == taken
 
 
 def h264(count: int, keys: int) -> list[Arrival]:

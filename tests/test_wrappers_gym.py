@@ -379,11 +379,6 @@ def test_the_page_names_the_env_or_what_the_user_chose(quiet: QuietOutlet) -> No
     assert [channel.title for channel in quiet.channels] == ["CartPole-v1", "my run", "PictureEnv"]
 
 
-def test_settings_without_effect_are_said_so(caplog: pytest.LogCaptureFixture) -> None:
-    StreamingWrapper(PictureEnv(), videoStreamCameras=["hall"])
-    assert "videoStreamCameras has no effect" in caplog.text
-
-
 def test_a_server_that_cannot_be_had_leaves_the_training_alone(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -145,11 +145,6 @@ def test_a_server_that_cannot_start_is_told_once_and_not_tried_again(
     assert warnings() == ["envstream: CartPole-v1: no memory. Training goes on without a page."]
 
 
-def test_settings_that_do_nothing_yet_are_told(quiet: QuietOutlet, warnings: Callable[[], list[str]]) -> None:
-    make(videoStreamCameras=["hall"])
-    assert warnings() == ["envstream: videoStreamCameras has no effect in this version"]
-
-
 # --- captures ------------------------------------------------------------------------------------------
 
 

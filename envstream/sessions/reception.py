@@ -276,7 +276,7 @@ class Reception:
         stream = self.showing.stream
         about = {"fps": stream.pace.fps, "width": None, "quality": stream.quality}
         if self.store is None:
-            self.tell({"type": "demand", "watched": stream.viewers > 0, **about})
+            self.tell({"type": "demand", "watched": stream.looked_at > 0, **about})
 
     def _status(self, message: Mapping[str, Any], now: float) -> None:
         """What a live publisher says beside its pictures."""

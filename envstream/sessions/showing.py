@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
@@ -18,6 +19,7 @@ from envstream.stream import Stream
 
 MOST_WAITING = 4  # Pictures that wait to be decoded; of more, the newest are left out.
 OLDEST = 3600.0  # Seconds before now that a publisher may say a picture was taken.
+SKEW = 0.1  # Seconds by which a publisher may take our clock for later than it is.
 
 
 class Showing:
@@ -29,6 +31,7 @@ class Showing:
     Args:
         shown: called on the event loop when the stream has a new frame.
         on_loop: has something called on the event loop, from any thread.
+        clock: seconds, as in what is passed as `now`.
     """
 
     def __init__(
@@ -37,11 +40,13 @@ class Showing:
         lane: Lane,
         on_loop: Callable[[Callable[[], None]], None],
         shown: Callable[[Stream], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stream = stream
         self._lane = lane
         self._on_loop = on_loop
         self._shown = shown
+        self._clock = clock
         self._decoder: VideoDecoder | None = None
         self._next = 0  # The number that the decoder goes on with.
         self._newest = 0  # Of the newest picture that came.
@@ -55,6 +60,7 @@ class Showing:
         if arrival.number <= self._newest:
             return  # Late: a newer one came before.
         self._newest = arrival.number
+        self._time(arrival, now)
         if arrival.encoding == "h264":
             self._follow(arrival, now)
             return
@@ -65,10 +71,22 @@ class Showing:
         else:
             self._last = arrival
 
+    def _time(self, arrival: Arrival, now: float) -> None:
+        """How long a picture took until it was here, where somebody wants to know."""
+        timing, took = self.stream.timing, arrival.info.get("captureMs", 0)
+        if timing is None or isinstance(took, bool) or not isinstance(took, (int, float)):
+            return
+        capture = took / 1000
+        if "captureMs" in arrival.info:
+            timing.add("capture", capture)
+        if arrival.captured is not None:
+            upload = now - arrival.captured - capture
+            timing.add("upload", max(0.0, upload) if upload > -SKEW else upload)
+
     def again(self, captured: float | None, now: float) -> None:
         """The publisher's picture is still what there is."""
         frame = self.stream.buffer.newest()
-        if frame is not None and self.stream.viewers:
+        if frame is not None and self.stream.looked_at:
             self._put(frame.pixels, when(captured, now), frame.info, now)
 
     def finish(self, now: float) -> None:
@@ -83,13 +101,13 @@ class Showing:
         stream = self.stream
         if stream.buffer.newest() is None and not len(self._lane):
             return True
-        return stream.viewers > 0 and (stream.asked or stream.pace.next_at <= now)
+        return stream.looked_at > 0 and (stream.asked or stream.pace.next_at <= now)
 
     def _follow(self, arrival: Arrival, now: float) -> None:
         """The next H.264 picture: decoded while somebody watches, and where nothing before it is missing."""
         goes_on = self._decoder is not None and arrival.number == self._next
         first = self.stream.buffer.newest() is None
-        if not (self.stream.viewers or first) or len(self._lane) >= 8 * MOST_WAITING:
+        if not (self.stream.looked_at or first) or len(self._lane) >= 8 * MOST_WAITING:
             self._decoder = None
             return
         if not goes_on:
@@ -116,6 +134,8 @@ class Showing:
         pixels = done.result()
         if pixels is not None:
             self._put(pixels, captured, info, now)
+            if self.stream.timing is not None:
+                self.stream.timing.add("queue", self._clock() - now)
 
     def _put(self, pixels: Pixels, captured: float, info: Mapping[str, Any], now: float) -> None:
         stream = self.stream

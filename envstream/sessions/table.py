@@ -16,8 +16,8 @@ from typing import Any
 from envstream.errors import EnvstreamError, SessionError
 from envstream.hub import MOST_ENDED, Hub
 from envstream.lane import Lane
-from envstream.processing import pipeline
 from envstream.processing.pool import Pool
+from envstream.sessions import offers
 from envstream.sessions.depot import Depot
 from envstream.sessions.outcome import Surroundings
 from envstream.sessions.reception import Reception
@@ -104,6 +104,11 @@ class Sessions:
         """What deals with a session."""
         return self._receptions[session.session_id]
 
+    def connected(self, name: str) -> bool:
+        """Whether the publisher of a session is there."""
+        reception = self._receptions.get(name)
+        return reception is not None and reception.link is not None
+
     def _find(self, start: Start) -> Reception | None:
         name = start.session_id
         known = self._receptions.get(name or "")
@@ -147,15 +152,8 @@ class Sessions:
         return reception
 
     def checked(self, processors: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Those that every session has, and those that a publisher wants.
-
-        Raises:
-            SessionError: a publisher wants one that is not offered.
-        """
-        config = self._hub.config
-        always = config.videoStreamProcessors
-        allowed = {*config.videoStreamOffers, *(each["name"] for each in always)}
-        return pipeline.check([*always, *processors], allowed)
+        """What a publisher's frames go through; see `offers.checked`."""
+        return offers.checked(self._hub.config, processors)
 
     def _receive(
         self, session: Session, store: Store | None, title: str, processors: list[dict[str, Any]]

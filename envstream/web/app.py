@@ -12,6 +12,7 @@ from envstream._version import __version__
 from envstream.hub import Hub
 from envstream.report import counts, status
 from envstream.stream import Stream
+from envstream.web.cameras import Cameras, add_cameras
 from envstream.web.episodes import Command, add_episodes, nobody_records
 from envstream.web.results import Stats, add_results, no_sessions
 from envstream.web.streaming import Chosen, MaySteer, add_streaming
@@ -30,6 +31,7 @@ def create_app(
     may_steer: MaySteer = lambda headers: True,
     command: Command = nobody_records,
     stats: Stats = no_sessions,
+    cameras: Cameras | None = None,
 ) -> Flask:
     """The app of one hub. Its addresses are relative, so that it works below any path of a proxy.
 
@@ -38,6 +40,7 @@ def create_app(
         may_steer: whether a request with these headers (names in lower case) may change something.
         command: starts or stops the recording of a stream; a status and an answer.
         stats: how publishers' sessions are.
+        cameras: None = none are let in.
     """
     app = Flask("envstream", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = int(hub.config.videoStreamMaxMessage * 1_000_000)
@@ -55,8 +58,19 @@ def create_app(
     def icon() -> Response:
         return send_from_directory(STATIC, "favicon.svg", max_age=86400)
 
+    _add_figures(app, hub)
+    add_streaming(app, hub, chosen, may_steer)
+    add_episodes(app, hub, command, may_steer)
+    add_results(app, Path(hub.config.videoStreamFolder), stats)
+    if cameras is not None:
+        add_cameras(app, cameras)
+    app.after_request(_guarded)
+    return app
+
+
+def _add_figures(app: Flask, hub: Hub) -> None:
     @app.get("/stats")
-    def all_stats() -> Response:
+    def stats() -> Response:
         return jsonify(finite(hub.stats()))
 
     @app.get("/api/streams")
@@ -66,12 +80,6 @@ def create_app(
     @app.get("/health")
     def health() -> Response:
         return jsonify(status="ok", server="envstream", version=__version__, streams=len(hub.streams))
-
-    add_streaming(app, hub, chosen, may_steer)
-    add_episodes(app, hub, command, may_steer)
-    add_results(app, Path(hub.config.videoStreamFolder), stats)
-    app.after_request(_guarded)
-    return app
 
 
 def _guarded(response: Response) -> Response:

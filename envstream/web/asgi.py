@@ -12,6 +12,7 @@ from envstream.sessions.table import Sessions
 from envstream.web.analyze import Analyses, body_of
 from envstream.web.app import create_app
 from envstream.web.auth import Access, Verdict
+from envstream.web.cameras import Cameras, CameraSocket, camera_in, name_of, view_of
 from envstream.web.episodes import Command, nobody_records
 from envstream.web.fanout import Fanout
 from envstream.web.pictures import BadRequest, Pictures, Query, answer
@@ -45,15 +46,17 @@ class Application:
         chosen: Chosen = lambda stream: None,
         command: Command = nobody_records,
         sessions: Sessions | None = None,
+        cameras: Cameras | None = None,
     ) -> None:
         self._hub = hub
+        self._cameras = cameras
         self._sessions = sessions
         self._analyses = None if sessions is None else Analyses(sessions)
         self._access = access
         self._fanout = fanout
         self._pictures = Pictures(hub, fanout)
         stats = no_sessions if sessions is None else sessions.stats
-        flask: Any = create_app(hub, chosen, access.may_steer, command, stats)
+        flask: Any = create_app(hub, chosen, access.may_steer, command, stats, cameras)
         self._flask: Any = WSGIMiddleware(flask, workers=8)
         self.listeners: set[Callable[[str], None]] = set()
 
@@ -62,7 +65,7 @@ class Application:
         query = scope["query_string"].decode("latin-1")
         steers = scope.get("method", "GET") not in READING
         verdict = self._access.judge(headers, query, steers=steers)
-        if not verdict.allowed and not (verdict.status == 401 and scope["path"].startswith(OPEN_TO_ALL)):
+        if not verdict.allowed and not (verdict.status == 401 and self._open(scope["path"])):
             await self._refuse(scope, receive, send, verdict)
         elif scope["type"] == "websocket":
             await self._socket(scope, receive, send)
@@ -71,7 +74,30 @@ class Application:
                 send = _with_cookie(send, verdict.cookie)
             await self._http(scope, receive, send)
 
+    def _open(self, path: str) -> bool:
+        """Whether no token of the server's is needed there: who has that of a camera has enough."""
+        token = camera_in(path)
+        listed = token is not None and self._cameras is not None and self._cameras.listed(token)
+        return listed or path.startswith(OPEN_TO_ALL)
+
+    async def _camera(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """A camera's socket, or that of one of its viewers; False: it is neither."""
+        path, cameras, protocol = scope["path"], self._cameras, scope["extensions"][EXTENSION]
+        token = camera_in(path)
+        if token is None or cameras is None or self._sessions is None or not cameras.known(token):
+            return False
+        if path.startswith("/ws/camera/"):
+            await CameraSocket(cameras, token, self._sessions, protocol, receive, send).run()
+        else:
+            first = view_of(token)
+            socket = protocol, receive, send
+            seat = ViewerSocket(self._hub, self._fanout, self.listeners, *socket, first, name_of(token))
+            await seat.run()
+        return True
+
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith("/ws/") and await self._camera(scope, receive, send):
+            return
         if scope["path"] == "/ws":
             protocol = scope["extensions"][EXTENSION]
             await ViewerSocket(self._hub, self._fanout, self.listeners, protocol, receive, send).run()

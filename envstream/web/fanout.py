@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 
-from envstream.hub import EPISODES, Hub
+from envstream.hub import BOXES, EPISODES, Hub
 from envstream.stream import Stream
+from envstream.timing import Timing
 from envstream.viewer import DECIDES_EVERY, Watch
 from envstream.web.delivery import Delivery
 from envstream.web.seat import Seat
@@ -66,9 +67,17 @@ class Fanout:
             stream.watched(len(seats))
             if not seats:
                 self._cancel(name)
-                stream.unask()
+                self._unask(stream)
             if stream.plays is not None:
                 self.watched(stream.plays)
+
+    def _unask(self, stream: Stream) -> None:
+        """Nobody waits for a picture of a stream any more; somebody may for the same with what was found."""
+        stream.unask()
+        base = self._hub.streams.get(stream.name.removesuffix(BOXES))
+        for other in () if base is None else (base, base.drawn):
+            if other is not None and other is not stream and other.asked:
+                other.due[0] = other.bell[0] = 1
 
     # Frames come.
 
@@ -87,6 +96,11 @@ class Fanout:
                 self.opened(played)
                 self.watched(stream)
 
+        drawn = self._hub.get(stream.name + BOXES) if stream.name + BOXES in self._watching else None
+        if drawn is not None:
+            drawn.demanded = lambda: stream.demanded()  # Its publisher may say only later how to tell it.
+            self.opened(drawn)
+
     def arrived(self, stream: Stream) -> None:
         """A stream has a new frame: everybody who has credit gets it."""
         frame = stream.buffer.newest()
@@ -95,6 +109,12 @@ class Fanout:
         now = time.monotonic()
         self._delivery.give(stream, frame, self._watching.get(stream.name, ()), now)
         self._ask_for_anyone(stream, now)
+
+    def tell(self, stream: Stream, text: str) -> None:
+        """A text about a stream's pictures, for those who want to know what was found in them."""
+        for seat in self._watching.get(stream.name, ()):
+            if seat.viewer.watches[stream.name].boxes:
+                seat.tell(text)
 
     def serve(self, stream: Stream, seat: Seat) -> None:
         """One seat may have become ready: send it what is new, or have a new frame taken."""
@@ -124,6 +144,8 @@ class Fanout:
         """
         now = time.monotonic()
         stream = self._hub.get(name)
+        if stream is not None and stream.timing is not None:
+            self._time(stream, stream.timing, seat, number, now, transfer)
         watch = seat.viewer.acknowledge(name, number, now, stream.pace if stream else None, transfer)
         if watch is None or stream is None:
             return
@@ -133,6 +155,20 @@ class Fanout:
             if watch.ladder.decide(now) or watch.ladder.why != why:
                 watch.aim = None
         self._serve(stream, seat, watch, now)
+
+    def _time(
+        self, stream: Stream, timing: Timing, seat: Seat, number: int, now: float, transfer: float | None
+    ) -> None:
+        """How long a picture took to a viewer, and until it was painted there; by what that one says."""
+        watch = seat.viewer.watches.get(stream.name)
+        size, sent_at = (0, 0.0) if watch is None else watch.in_flight.get(number, (0, 0.0))
+        if size:
+            took = now - sent_at
+            told = transfer is not None and 0 <= transfer <= took
+            delivery = transfer if transfer is not None and told else took
+            timing.add("delivery", delivery)
+            if told:
+                timing.add("paint", took - delivery)
 
     def drained(self, stream: Stream, seats: Iterable[Seat]) -> None:
         """Connections that do not acknowledge have taken what they were sent, or may have."""

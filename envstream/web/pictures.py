@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from envstream.config import PRESETS
 from envstream.encoder import Picture, Rung
-from envstream.hub import EPISODES, Hub
+from envstream.hub import BOXES, EPISODES, Hub
 from envstream.stream import Stream
 from envstream.viewer import Viewer, Watch
 from envstream.web.fanout import Fanout
@@ -22,6 +22,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 NO_STORE = (b"cache-control", b"no-cache, no-store, must-revalidate")
 FRESH_WITHIN = 1.0  # Seconds a screenshot waits for a picture newer than the request.
+FOUND_WITHIN = 5.0  # Seconds it waits for one in which things were looked for: a model may have to be loaded.
 LONGEST_WAIT = 30.0  # Seconds `?after=` waits for the next picture.
 
 
@@ -91,7 +92,7 @@ class Pictures:
         The head goes through `send`; pictures are written to the connection itself.
         """
         stream = self._find(query)
-        name = stream.name if stream else query.text("stream") or ""
+        name = stream.name if stream else (query.text("stream") or "") + (BOXES if _boxes(query) else "")
         watch = Watch(_rung(query, "jpeg"), query.number("fps", 0.1, 240), quality(query), window=1)
         chunked = protocol.scope["http_version"] != "1.0"
         seat = Seat(Viewer(), PartPipe(protocol.transport, chunked))
@@ -116,7 +117,7 @@ class Pictures:
             self._fanout.leave(seat)
 
     def _drained(self, name: str, seat: Seat) -> None:
-        stream = self._hub.streams.get(name)
+        stream = self._hub.get(name)
         if stream is not None:
             self._fanout.drained(stream, (seat,))
 
@@ -149,8 +150,9 @@ class Pictures:
             watch = Watch(rung, quality=best.quality, window=1, sent=seen)
             seat.viewer.watch({stream.name: watch})
             self._fanout.changed(seat)
+            within = FOUND_WITHIN if stream.name.endswith(BOXES) else FRESH_WITHIN
             try:
-                return await asyncio.wait_for(arrived, LONGEST_WAIT if after is not None else FRESH_WITHIN)
+                return await asyncio.wait_for(arrived, LONGEST_WAIT if after is not None else within)
             except asyncio.TimeoutError:
                 pass  # The learner is busy, or training has not begun: what there is says when it was.
             finally:
@@ -161,11 +163,13 @@ class Pictures:
         return (await asyncio.wrap_future(stream.encoder.picture(frame, best))).of(frame)
 
     def _find(self, query: Query) -> Stream | None:
-        """The stream that is meant, or what plays its episodes where that is the view that is wanted."""
+        """The stream that is meant; what plays its episodes or shows what was found, where that is wanted."""
         stream = self._hub.find(query.text("stream"))
-        view = query.choice("view", ("live", "episode"), "")
-        if stream is None or stream.plays is not None:
+        view, boxes = query.choice("view", ("live", "episode"), ""), _boxes(query)
+        if stream is None or stream.plays is not None or stream.name.endswith(BOXES):
             return stream
+        if boxes:
+            return self._hub.get(stream.name + BOXES)
         wanted = view or stream.config.videoStreamView
         return self._hub.get(stream.name + EPISODES) if wanted == "episode" else stream
 
@@ -179,6 +183,11 @@ class Pictures:
 def _rung(query: Query, format: str) -> Rung:
     """The format and size that were asked for; the enlargement is the stream's own where none was."""
     return Rung(format, None, query.whole("width", 16, 8192), query.whole("scale", 1, 8))
+
+
+def _boxes(query: Query) -> bool:
+    """Whether what was found is to be drawn in."""
+    return query.choice("boxes", ("true", "false"), "false") == "true"
 
 
 def quality(query: Query) -> int | None:

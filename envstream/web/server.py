@@ -24,9 +24,11 @@ from envstream.stream import Stream
 from envstream.takes import Takes
 from envstream.web.asgi import Application
 from envstream.web.auth import Access
+from envstream.web.cameras import Cameras
 from envstream.web.fanout import Fanout
 from envstream.web.line import Line
 from envstream.web.listening import bind_patiently, new_loop
+from envstream.web.lookouts import Lookouts
 from envstream.web.messages import Board
 from envstream.web.player import Player
 from envstream.web.recorder import Recorder
@@ -97,21 +99,29 @@ class Server:
         self._fanout = fanout = Fanout(hub, loop)
         self._player = Player(hub, fanout, loop)
         fanout.watched = self._player.watched
+        self._lookouts = Lookouts(hub, fanout, self._from_thread, self._say)
         self._board = Board(hub)
         if listener is not None:
             hub.port = listener.getsockname()[1]
             on_loop, clock = self._from_thread, time.monotonic
-            self._sessions = Sessions(hub, fanout.opened, fanout.arrived, loop.call_later, on_loop, clock)
+            self._sessions = Sessions(hub, fanout.opened, self._arrived, loop.call_later, on_loop, clock)
         if settings.videoStreamHub is not None:
             send = self._line.send
             self._uplinks = Uplinks(hub, fanout, start["secret"], self._say, self._follow, send)
-        self._intake = Intake(hub, self._opened, fanout.arrived, self._tell, self._takes)
+        self._intake = Intake(hub, self._opened, self._arrived, self._tell, self._takes)
         self._recorder = Recorder(hub, fanout, partial(self._from_thread, self._tell), self._say)
         if listener is not None:
             access = Access(start["token"], settings.videoStreamAllowedHosts, scheme_of(settings))
             command, sessions = self._recorder.command, self._sessions
-            application = Application(hub, access, fanout, self._chosen, command, sessions)
+            assert sessions is not None
+            cameras = Cameras(hub, sessions, self._lookouts, open=start["token"] is None)
+            application = Application(hub, access, fanout, self._chosen, command, sessions, cameras)
             self._site = Site(application, settings, listener)
+
+    def _arrived(self, stream: Stream) -> None:
+        """A stream has a new frame."""
+        self._fanout.arrived(stream)
+        self._lookouts.arrived(stream, time.monotonic())
 
     async def _listener(self, settings: StreamConfig, port: int) -> socket.socket | None:
         """Where to listen; None where there is no page: all is shown elsewhere, or only recorded.
@@ -227,6 +237,7 @@ class Server:
         self._player.look()
         self._recorder.tidy()
         self._hub.trim()
+        self._lookouts.tidy()
         if self._sessions is not None:
             self._sessions.tidy(now)
         if self._uplinks is not None:
@@ -239,6 +250,7 @@ class Server:
             site.release()
         intake.look()
         self._recorder.finish()
+        self._lookouts.close()
         if self._uplinks is not None:
             await self._uplinks.finish(LAST_WORDS)
         self._hub.finish()

@@ -12,7 +12,7 @@ from envstream.codec import MIME
 from envstream.config import PRESETS
 from envstream.encoder import Rung
 from envstream.errors import MessageError
-from envstream.hub import EPISODES, Hub
+from envstream.hub import BOXES, EPISODES, Hub
 from envstream.viewer import Viewer, Watch
 from envstream.web.fanout import Fanout
 from envstream.web.messages import Ack, is_number, read_message, short_ack, status_text, text, whole
@@ -45,6 +45,8 @@ class ViewerSocket:
         protocol: SocketProtocol,
         receive: Receive,
         send: Send,
+        first: str | None = None,
+        only: str | None = None,
     ) -> None:
         self._hub = hub
         self._fanout = fanout
@@ -52,7 +54,11 @@ class ViewerSocket:
         self._protocol = protocol
         self._receive = receive
         self._send = send
+        self._first = first  # What is watched before the viewer says so.
+        self._only = only  # The one stream that it may see and hear of; None = all.
         self._pipe = SocketPipe(protocol.transport)
+        # Who was given a picture without asking may not know of acknowledgements; who does, tells so.
+        self._pipe.acknowledges = first is None
         self._seat = Seat(Viewer(), self._pipe)
         self._told: dict[str, int] = {}  # Stream → how many of its episodes this viewer knows of.
 
@@ -69,6 +75,8 @@ class ViewerSocket:
             self._protocol.hear, self._protocol.drained = self._hear, self._drained
             about = {"version": __version__, "boot": self._hub.boot, "alone": self._hub.alone}
             self.tell({"type": "hello", "server": "envstream", **about})
+            if self._first is not None:
+                self._take({"text": self._first})
             # What comes the short way is heard there; here, what came in pieces, and the end.
             while (event := await self._receive())["type"] != "websocket.disconnect":
                 self._take(event)
@@ -85,6 +93,8 @@ class ViewerSocket:
         """Queue the status of all streams (the same text for everybody), and the episodes that are news."""
         if not self._seat.wants_status:
             return
+        if self._only is not None:
+            text = status_text(self._hub, (self._only,))
         self._seat.tell(text)
         for watched in self._seat.viewer.watches:
             stream = self._hub.get(watched)
@@ -113,7 +123,9 @@ class ViewerSocket:
         self._pipe.drained()
         for name in self._seat.viewer.watches:
             stream = self._hub.get(name)
-            if stream is not None:
+            if stream is not None and not self._pipe.acknowledges:
+                self._fanout.drained(stream, (self._seat,))
+            elif stream is not None:
                 self._fanout.serve(stream, self._seat)
 
     def _hear(self, text: str) -> None:
@@ -122,6 +134,7 @@ class ViewerSocket:
     def _take(self, event: dict[str, Any], ack: Ack | None = None) -> None:
         try:
             if ack is not None:
+                self._pipe.acknowledges = True
                 self._fanout.acknowledged(self._seat, *ack)
             else:
                 self._handle(read_message(event))
@@ -134,6 +147,7 @@ class ViewerSocket:
     def _handle(self, message: dict[str, Any]) -> None:
         match message["type"]:
             case "ack":
+                self._pipe.acknowledges = True
                 name, number = text(message, "stream"), whole(message, "frameNumber")
                 transfer = message.get("transferMs")
                 seconds = transfer / 1000 if is_number(transfer) else None
@@ -165,6 +179,8 @@ class ViewerSocket:
             if not isinstance(item, dict):
                 raise MessageError("watch.streams holds objects with a name")
             name = text(item, "name")
+            if self._only is not None and name not in (self._only, self._only + BOXES):
+                raise MessageError("this address shows its own stream only; others are watched at /ws")
             watches[name] = self._one_watch(item)
             if name.endswith(EPISODES):
                 watches[name].least = PLAYED_AHEAD
@@ -194,7 +210,8 @@ class ViewerSocket:
             fps = min(fps or most, most)
         # The browser does the enlarging.
         video = item.get("video")
-        return Watch(Rung(format, None, width), fps, quality, video in (True, "full"), video == "full")
+        boxes = item.get("boxes") is True
+        return Watch(Rung(format, None, width), fps, quality, video in (True, "full"), video == "full", boxes)
 
 
 def fixed_quality(value: object) -> tuple[int | None, float | None]:

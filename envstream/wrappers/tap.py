@@ -72,8 +72,6 @@ class Tap:
         self._warned: set[str] = set()
         self._reset()
         self.wants = config.videoStream or config.videoRecord
-        for key in config.without_effect() if self.wants else ():
-            log.warning("envstream: %s has no effect in this version", key)
 
     def _reset(self) -> None:
         self.due: MutableSequence[int] | memoryview = bytearray(1)

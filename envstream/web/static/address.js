@@ -1,5 +1,6 @@
-/** Addresses: every URL is relative to the page, so that a sub-path or an iframe changes nothing. */
+/** Addresses: every URL is relative to the page's own files, so that a sub-path or an iframe changes nothing. */
 
+const root = new URL('../', import.meta.url); // Of the server: some pages lie deeper than others.
 const opened = new URL(location.href);
 const token = opened.searchParams.get('token');
 
@@ -21,7 +22,7 @@ if (token) {
 
 /** A URL on the same server. The token goes along because a cross-site iframe may have no cookies. */
 export function address(path, params = {}) {
-  const url = new URL(path, document.baseURI);
+  const url = new URL(path, root);
   for (const [key, value] of Object.entries(params)) {
     if (value !== null && value !== undefined) url.searchParams.set(key, value);
   }
@@ -29,10 +30,20 @@ export function address(path, params = {}) {
   return url.href;
 }
 
-export function socketAddress() {
-  const url = new URL(address('ws'));
+/** The same for somebody else: without the token. */
+export function plainAddress(path) {
+  return new URL(path, root).href;
+}
+
+export function socketAddress(path = 'ws') {
+  const url = new URL(address(path));
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   return url.href;
+}
+
+/** What the page's own address ends with: of /camera/front, `front`. */
+export function lastPart() {
+  return decodeURIComponent(opened.pathname.replace(/\/+$/, '').split('/').pop());
 }
 
 const pins = () => new URLSearchParams(location.hash.slice(1));

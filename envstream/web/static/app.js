@@ -5,6 +5,7 @@ import { Awake } from './awake.js';
 import { Big } from './big.js';
 import { Cinema } from './cinema.js';
 import { showMoment } from './face.js';
+import { Findings } from './findings.js';
 import { fold } from './fold.js';
 import { Gallery } from './gallery.js';
 import { Listing } from './listing.js';
@@ -29,6 +30,7 @@ const connection = new Connection({
   still: (message) => sight.still(message),
   episodes: (message) => returns.take(message),
   rung: (message) => rungs.set(message.stream, message),
+  boxes: (message) => findings.take(message),
   problem: (message) => (trouble = message.message || message.code || null),
 });
 const gallery = new Gallery(listing, {
@@ -39,11 +41,12 @@ const gallery = new Gallery(listing, {
   sight: () => watching.soon(),
 });
 const big = new Big((seconds) => connection.clock.toLocal(seconds), { renew, failed }, () => !gallery.open);
+const findings = new Findings(big);
 const simple = new SimpleView(part('simple'), streams, () => (big.blank = false));
 const view = new View({ listing, gallery, big, simple }, {
   ...{ watch, render, live },
   leave: () => cinema.leave(),
-  instead: (action) => cinema.instead(action),
+  instead: (action) => (action === 'boxes' ? findings.toggle() : cinema.instead(action)),
 });
 const cinema = new Cinema({
   change: seen,
@@ -77,6 +80,7 @@ function hello(message, fresh) {
     returns.clear();
     gallery.clear();
     cinema.forget();
+    findings.clear();
     big.forget();
     listed = view.paused = big.picture.frozen = false;
   }
@@ -102,7 +106,7 @@ function change() {
 // ---- what is watched
 
 function wanted() {
-  const large = { quality: quality.mine, video: video.wanted };
+  const large = { quality: quality.mine, video: video.wanted, boxes: true };
   const looking = awake.now && !view.paused;
   return { streams: looking ? sight.wanted(large, embed || view.full) : [], status: awake.now };
 }
@@ -161,6 +165,7 @@ function render() {
   const status = grid ? listing.liveliest : listing.get(chosen);
   const rung = grid ? undefined : rungs.get(sight.name);
   follow();
+  findings.follow(sight.name, big.picture.meta);
   if (simple.active && !paused && status?.age != null) big.shownAt = now - status.age * 1000;
   const { phase, ever, refusal, retryAt } = connection;
   showMoment({

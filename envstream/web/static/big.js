@@ -3,6 +3,7 @@
 import { Picture } from './picture.js';
 import { Stage } from './stage.js';
 
+const CAMERA = 'camera '; // So begin the names of their streams.
 const part = (id) => document.getElementById(id);
 
 export class Big {
@@ -14,6 +15,8 @@ export class Big {
   since = 0;
   /** Milliseconds from there until it was seen. */
   latency = 0;
+  /** Called with the metadata of each picture that is painted. */
+  painted = () => {};
 
   #stage;
   #toLocal;
@@ -28,6 +31,7 @@ export class Big {
     const painted = (meta, now) => {
       if (seen()) this.date(meta, now);
       this.#stand(meta);
+      this.painted(meta);
     };
     this.picture = new Picture(part('picture'), painted, video);
     this.#stage = new Stage(part('stage'), this.picture);
@@ -35,7 +39,10 @@ export class Big {
 
   #stand(meta) {
     this.blank = false;
-    this.#stage.painted(meta.sourceWidth ?? meta.width, meta.sourceHeight ?? meta.height);
+    // However small a camera's picture is, it is no pixel art.
+    const photo = meta.stream?.startsWith(CAMERA);
+    const size = [meta.sourceWidth ?? meta.width, meta.sourceHeight ?? meta.height];
+    this.#stage.painted(...(photo ? [Infinity, Infinity] : size));
   }
 
   /** A picture was seen, here or in the grid. */

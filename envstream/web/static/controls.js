@@ -10,6 +10,7 @@ const KEYS = {
   e: 'find',
   v: 'show',
   r: 'replay',
+  b: 'boxes',
   c: 'record',
   R: 'record', // With shift.
   ',': 'back',
@@ -34,7 +35,7 @@ function actionOf({ key, shiftKey }) {
   return KEYS[key.length === 1 && !(key === 'R' && shiftKey) ? key.toLowerCase() : key];
 }
 
-/** `actions` = {pause, fullscreen, …}, by `data-action` and by key. One that gives false leaves the key to the browser. */
+/** `actions` = {pause, fullscreen, …}, by `data-action` and by key. One that gives false, or is not there, leaves the key to the browser. */
 export function wire(actions) {
   for (const button of document.querySelectorAll('[data-action]')) {
     button.addEventListener('click', (event) => {
@@ -51,7 +52,7 @@ export function wire(actions) {
     if (event.key === ' ' && target instanceof Element && target.closest('button, summary')) return;
     if (target instanceof HTMLInputElement && SLIDER_KEYS.includes(event.key)) return;
     const action = actionOf(event);
-    if (!action || (event.repeat && !REPEATED.includes(action))) return;
+    if (!actions[action] || (event.repeat && !REPEATED.includes(action))) return;
     if (actions[action]() !== false) event.preventDefault();
   });
 }

@@ -22,12 +22,17 @@ async function answer(path, params) {
   }
 }
 
-/** How the server is: "down", "token" (it wants one), "full" or "alive"; `deep`: also whether it still has a seat. */
-export async function diagnose(deep) {
-  const paths = deep ? ['health', 'stats', 'stream'] : ['health', 'stats'];
-  for (const path of paths) {
+const DOORS = ['stats', 'stream']; // What wants a token, and what also wants a seat.
+
+/**
+ * How the server is: "down", "token" (it wants one), "unknown" (there is no such thing), "full" or "alive";
+ * `deep`: also whether it still has a seat.
+ */
+export async function diagnose(deep, doors = DOORS) {
+  for (const path of ['health', ...(deep ? doors : doors.slice(0, 1))]) {
     const status = await answer(path);
     if (status === 401 || status === 403) return 'token';
+    if (path !== 'health' && status === 404 && doors !== DOORS) return 'unknown';
     if (path === 'health' && !(status >= 200 && status < 300)) return 'down';
     if (status === 503) return 'full'; // a 503 to `health` would be a proxy's, hence after it
   }

@@ -13,14 +13,14 @@ const STEADY_MS = 5000;
 const LOCKED_RETRY_MS = 10000;
 const BLOCKED_RETRY_MS = 30000;
 const BLOCKED_AFTER = 3;
-const PASSED_ON = ['episodes', 'still', 'rung'];
+const PASSED_ON = ['episodes', 'still', 'rung', 'boxes'];
 
 export class Connection {
   /** connecting | open | lost | refused */
   phase = 'connecting';
   /** Whether the server has ever said hello to this page. */
   ever = false;
-  /** token | full, while refused */
+  /** token | unknown | full, while refused */
   refusal = null;
   /** The server is well but no WebSocket gets through: a proxy in between does not carry them. */
   blocked = false;
@@ -31,6 +31,7 @@ export class Connection {
   flow = new Flow();
 
   #on;
+  #place;
   #socket = null;
   #boot = null;
   #meta = null; // of the picture that comes next
@@ -44,10 +45,12 @@ export class Connection {
 
   /**
    * `on` = {hello(message, fresh), streams(list, complete), frame({meta, data, ack}), problem, change()}, and by their
-   * own names the messages that are passed on as they are: episodes, still, rung
+   * own names the messages that are passed on as they are: episodes, still, rung, boxes; `place` = {path} of the
+   * socket, and {doors} to knock at where it stays shut, see `diagnose`
    */
-  constructor(on) {
+  constructor(on, place = {}) {
     this.#on = on;
+    this.#place = place;
     addEventListener('online', () => this.retryNow());
     addEventListener('pagehide', (event) => {
       // A page in the back/forward cache may not hold a socket.
@@ -63,7 +66,7 @@ export class Connection {
     this.retryAt = null;
     let socket;
     try {
-      socket = new WebSocket(socketAddress());
+      socket = new WebSocket(socketAddress(this.#place.path));
     } catch {
       this.#failed(); // e.g. ws:// from an https page
       return;
@@ -118,14 +121,14 @@ export class Connection {
   async #failed() {
     clearTimeout(this.#timers.retry);
     this.retryAt = null;
-    const why = await diagnose(this.refusal !== null || this.#failures + 1 >= BLOCKED_AFTER);
-    this.refusal = why === 'token' || why === 'full' ? why : null;
+    const why = await diagnose(this.refusal !== null || this.#failures + 1 >= BLOCKED_AFTER, this.#place.doors);
+    this.refusal = ['token', 'unknown', 'full'].includes(why) ? why : null;
     this.#failures = why === 'alive' ? this.#failures + 1 : 0;
     this.blocked = this.#failures >= BLOCKED_AFTER;
     if (this.refusal) this.phase = 'refused';
     else this.phase = this.ever ? 'lost' : 'connecting';
     if (this.blocked) this.#wait(BLOCKED_RETRY_MS);
-    else this.#wait(why === 'token' ? LOCKED_RETRY_MS : backoff(this.#attempt));
+    else this.#wait(['token', 'unknown'].includes(why) ? LOCKED_RETRY_MS : backoff(this.#attempt));
     this.#on.change();
   }
 
@@ -152,7 +155,7 @@ export class Connection {
       this.clock.sample(message.t, message.now, now);
     } else if (message?.type === 'frame_metadata') [this.#meta, this.#metaAt] = [message, now];
     else if (message?.type === 'streams') this.#on.streams(message.streams ?? [], message.complete !== false);
-    else if (PASSED_ON.includes(message?.type)) this.#on[message.type](message);
+    else if (PASSED_ON.includes(message?.type)) this.#on[message.type]?.(message);
     else if (message?.type === 'error') this.#on.problem(message);
   }
 

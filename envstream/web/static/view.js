@@ -42,7 +42,7 @@ export class View {
       up: () => this.#arrow(0, -1),
       down: () => this.#arrow(0, 1),
       ...{ show: none, replay: none, record: none, back: none, on: none, first: none, last: none },
-      ...{ faster: none, slower: none, link: none, video: none },
+      ...{ faster: none, slower: none, link: none, video: none, boxes: none },
     };
     wire(Object.fromEntries(Object.entries(actions).map(([name, act]) => [name, () => on.instead(name) ?? act()])));
   }
