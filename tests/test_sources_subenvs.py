@@ -38,7 +38,7 @@ def gymnasium_sync(makers: list[Callable[[], Any]]) -> Any:
 
 
 def gymnasium_async(makers: list[Callable[[], Any]]) -> Any:
-    return gym.vector.AsyncVectorEnv(makers)
+    return gym.vector.AsyncVectorEnv(makers, context="forkserver")
 
 
 def sb3_dummy(makers: list[Callable[[], Any]]) -> Any:
@@ -48,7 +48,8 @@ def sb3_dummy(makers: list[Callable[[], Any]]) -> Any:
 
 def sb3_subproc(makers: list[Callable[[], Any]]) -> Any:
     vec_env = pytest.importorskip("stable_baselines3.common.vec_env", reason="pip install -e '.[train]'")
-    return vec_env.SubprocVecEnv(makers, start_method="fork")
+    # Not forked: this process has threads, and what they hold at that moment would be held for ever.
+    return vec_env.SubprocVecEnv(makers, start_method="forkserver")
 
 
 KINDS = [gymnasium_sync, gymnasium_async, sb3_dummy, sb3_subproc]
