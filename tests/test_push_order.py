@@ -26,6 +26,7 @@ from envstream.push.footage import VideoFootage
 from envstream.push.meter import Meter
 from envstream.video import VideoFile
 from receiving import Receiver
+from serving import HEEDS
 
 av = pytest.importorskip("av", reason='pip install "gymnasium-envstream[record]"')
 
@@ -278,7 +279,7 @@ def interrupted(
     )
     camera = ["--camera", "lavfi:testsrc=size=64x48:rate=30"]
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "push", receiver.url, *camera],
+        [sys.executable, "-c", HEEDS + code, "push", receiver.url, *camera],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
