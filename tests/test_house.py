@@ -65,7 +65,7 @@ FLOORS = [
     {"links.channel", "links.intake", "sources.glimpse"},
     {"links.worker"},
     {"links.sidecar"},
-    {"web.pipes", "web.messages", "web.line", "web.answers"},
+    {"web.pipes", "web.messages", "web.line", "web.answers", "web.download"},
     {"web.seat", "web.outbox"},
     {"web.delivery"},
     {"web.auth", "web.protocols", "web.fanout", "web.streaming", "web.analyze", "web.results"},

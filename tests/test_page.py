@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,7 +17,8 @@ import pytest
 import pages
 from fakes import PictureEnv
 from pages import Page
-from serving import get, stats, streaming, training, until
+from proxies import below_a_path
+from serving import stats, streaming, training, until
 
 pytestmark = pytest.mark.browser
 
@@ -141,43 +141,10 @@ def test_without_its_token_the_page_says_what_is_missing(open_page: Callable[...
 def test_the_page_works_below_a_path_of_a_reverse_proxy(
     open_page: Callable[..., Page], required: Callable[[str], str], tmp_path: Path
 ) -> None:
-    nginx = required("nginx")
     with training() as trainer:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        (tmp_path / "nginx.conf").write_text(
-            f"""
-            daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; worker_processes 1;
-            events {{ worker_connections 64; }}
-            http {{
-                access_log off;
-                server {{
-                    listen 127.0.0.1:{port};
-                    location /lab/run-1/ {{
-                        proxy_pass http://127.0.0.1:{trainer.port}/;
-                        proxy_http_version 1.1; proxy_buffering off;
-                        proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";
-                        proxy_set_header X-Forwarded-Host $http_host;
-                    }}
-                }}
-            }}"""
-        )
-        proxy = subprocess.Popen([nginx, "-c", str(tmp_path / "nginx.conf")], stderr=subprocess.DEVNULL)
-        try:
-            until(lambda: _open(port, "/lab/run-1/health"), "nginx")
+        with below_a_path(required("nginx"), trainer.port, tmp_path) as port:
             page = open_page(f"http://127.0.0.1:{port}/lab/run-1/")
             page.is_in("live")
-        finally:
-            proxy.terminate()
-            proxy.wait(10)
-
-
-def _open(port: int, path: str) -> bool:
-    try:
-        return get(port, path)[0] == 200
-    except OSError:
-        return False
 
 
 def test_two_streams_are_tiles_of_which_one_is_big(open_page: Callable[..., Page]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ import pages
 from conftest import missing
 from envstream.detection.shapes import Scene
 from pages import QUIET, Page
+from proxies import below_a_path
 from publishing import Alone, serving_alone
 from serving import get, until
 
@@ -260,30 +260,7 @@ def test_it_comes_back_by_itself_to_a_server_that_was_away(
 def test_all_of_it_works_below_a_path_of_a_reverse_proxy(
     open_page: Callable[..., Page], required: Callable[[str], str], server: Alone, tmp_path: Path
 ) -> None:
-    nginx = required("nginx")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (tmp_path / "nginx.conf").write_text(
-        f"""
-        daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; worker_processes 1;
-        events {{ worker_connections 64; }}
-        http {{
-            access_log off;
-            server {{
-                listen 127.0.0.1:{port};
-                location /lab/run-1/ {{
-                    proxy_pass http://127.0.0.1:{server.port}/;
-                    proxy_http_version 1.1; proxy_buffering off;
-                    proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";
-                    proxy_set_header X-Forwarded-Host $http_host;
-                }}
-            }}
-        }}"""
-    )
-    proxy = subprocess.Popen([nginx, "-c", str(tmp_path / "nginx.conf")], stderr=subprocess.DEVNULL)
-    try:
-        until(lambda: _answers(port, "/lab/run-1/health"), "nginx")
+    with below_a_path(required("nginx"), server.port, tmp_path) as port:
         page = open_page(f"http://127.0.0.1:{port}/lab/run-1/camera/deep")
         start(page)
         page.is_in("live")
@@ -291,16 +268,6 @@ def test_all_of_it_works_below_a_path_of_a_reverse_proxy(
         assert viewer.tab.url == f"http://127.0.0.1:{port}/lab/run-1/view/deep"
         viewer.is_in("live")
         until(lambda: viewer.frame() > 1, "pictures")
-    finally:
-        proxy.terminate()
-        proxy.wait(10)
-
-
-def _answers(port: int, path: str) -> bool:
-    try:
-        return get(port, path)[0] == 200
-    except OSError:
-        return False
 
 
 def test_a_camera_that_is_listed_needs_no_other_token(open_page: Callable[..., Page], tmp_path: Path) -> None:

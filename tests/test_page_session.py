@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,12 @@ import pytest
 
 import pages
 import videos
+from elsewhere import Road
 from pages import Page
+from proxies import below_a_path
 from publishing import numbered_film, pushing, serving_alone
 from scripted import Scripted, jpeg
-from serving import get, until
+from serving import until
 
 pytest.importorskip("av", reason='pip install "gymnasium-envstream[record]"')
 pytestmark = pytest.mark.browser
@@ -197,49 +197,48 @@ def test_files_are_had_with_the_token_of_the_address_and_by_its_cookie(
         assert len(videos.played(saved(page, "Video", tmp_path / "two.mp4"))) == FRAMES
 
 
+def test_a_link_that_is_cut_on_the_way_costs_nothing_but_the_time(
+    open_page: Callable[..., Page], film: Path, tmp_path: Path
+) -> None:
+    with serving_alone(tmp_path / "kept", "env.videoStreamProcessors=[stats]") as server:
+        with Road(server.port) as road:
+            page = open_page(server.url)
+            output = "--output", str(tmp_path / "result.json")
+            with pushing(
+                f"http://127.0.0.1:{road.port}", "--video", str(film), "--fps", "20", *output
+            ) as push:
+                until(lambda: page.data("state") == "live" and page.frame() > 1, "pictures")
+                until(lambda: int(figure(page, "framesReceived")) > 5, "some frames")
+                road.cut()
+                until(lambda: "connection is lost" in page.text(), "that its sender is gone")
+                road.mend()
+                assert push.wait(60) == 0
+            completed(page)
+            assert figure(page, "framesReceived") == str(FRAMES)
+            shown = videos.played(saved(page, "Video", tmp_path / "a.mp4"))
+            assert [one.number for one in shown] == list(range(FRAMES))
+        result = json.loads((tmp_path / "result.json").read_text())
+        assert result["received"]["received"] == FRAMES and result["received"]["lost"] == 0
+        assert result["processors"]["stats"]["frames"] == FRAMES and result["problem"] is None
+
+
+def test_a_server_that_nobody_sends_to_says_how(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    with serving_alone(tmp_path / "kept") as server:
+        page = open_page(server.url)
+        page.is_in("waiting")
+        until(lambda: f"envstream push {server.url}" in page.text(), "how to send a video")
+
+
 def test_files_are_had_below_a_path_of_a_reverse_proxy(
     open_page: Callable[..., Page], required: Callable[[str], str], film: Path, tmp_path: Path
 ) -> None:
-    nginx = required("nginx")
     with serving_alone(tmp_path / "kept") as server:
         with pushing(server.url, "--video", str(film), "--fps", "200") as push:
             assert push.wait(40) == 0
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        (tmp_path / "nginx.conf").write_text(
-            f"""
-            daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; worker_processes 1;
-            events {{ worker_connections 64; }}
-            http {{
-                access_log off;
-                server {{
-                    listen 127.0.0.1:{port};
-                    location /lab/run-1/ {{
-                        proxy_pass http://127.0.0.1:{server.port}/;
-                        proxy_http_version 1.1; proxy_buffering off;
-                        proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";
-                        proxy_set_header X-Forwarded-Host $http_host;
-                    }}
-                }}
-            }}"""
-        )
-        proxy = subprocess.Popen([nginx, "-c", str(tmp_path / "nginx.conf")], stderr=subprocess.DEVNULL)
-        try:
-            until(lambda: _answers(port, "/lab/run-1/health"), "nginx")
+        with below_a_path(required("nginx"), server.port, tmp_path) as port:
             page = open_page(f"http://127.0.0.1:{port}/lab/run-1/")
             completed(page)
             assert len(videos.played(saved(page, "Video", tmp_path / "video.mp4"))) == FRAMES
-        finally:
-            proxy.terminate()
-            proxy.wait(10)
-
-
-def _answers(port: int, path: str) -> bool:
-    try:
-        return get(port, path)[0] == 200
-    except OSError:
-        return False
 
 
 def test_who_looks_closer_sees_missing_and_lost_only_where_there_are_some(

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import disks
 from arrivals import arrival
 from envstream.errors import SessionError
 from envstream.sessions.roll import Roll
@@ -380,16 +381,8 @@ def test_on_a_full_disk_all_stays_as_it_was_and_goes_on_when_there_is_room(tmp_p
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 256 KiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    if made.returncode:
-        pytest.skip("no disk can be mounted here")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with disks.small_disk(tmp_path, "256k") as disk:
+        yield disk
 
 
 def test_a_disk_that_runs_full_loses_no_frame(small_disk: Path) -> None:

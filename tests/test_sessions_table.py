@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+import disks
 import senders
 import tapes
 import videos
@@ -425,16 +426,8 @@ def test_what_was_being_processed_is_processed_by_the_next_server(tmp_path: Path
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of two megabytes."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("no file system can be mounted here; run the tests as root")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with disks.small_disk(tmp_path, "2m") as disk:
+        yield disk
 
 
 def test_a_full_disk_loses_nothing_and_the_publisher_may_come_again(small_disk: Path) -> None:

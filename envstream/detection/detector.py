@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from envstream.detection.layouts import Candidates
 from envstream.detection.model import Model, label
 from envstream.errors import EnvstreamError
 from envstream.frame import Frame, Pixels
+
+log = logging.getLogger("envstream")
 
 CONFIDENCE = 0.25
 
@@ -200,5 +203,5 @@ class Lookout:
         self._sentences.add(sentence)
         try:
             self._failed(sentence)
-        except Exception:  # There is nobody left to tell.
-            pass
+        except Exception:  # Whoever was to be told is gone.
+            log.warning("envstream: a model failed (%s), and nobody could be told", sentence)

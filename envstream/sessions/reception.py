@@ -17,7 +17,6 @@ from envstream.sessions.outcome import Outcome, Surroundings
 from envstream.sessions.session import Session
 from envstream.sessions.showing import Showing
 from envstream.sessions.store import Store
-from envstream.stream import Episode
 
 ACK_AFTER = 0.05  # Seconds after which fewer frames than a handful are acknowledged as well.
 
@@ -116,7 +115,7 @@ class Reception:
                 case Ended():
                     self._ended(now)
                 case Status():
-                    self._status(event.message, now)
+                    self.showing.told(event.message, now)
                 case HangUp():
                     if self.link is not None:
                         self.link.hang_up(event.reason)
@@ -273,24 +272,8 @@ class Reception:
 
     def demand(self) -> None:
         """Tell the publisher what is looked at."""
-        stream = self.showing.stream
-        about = {"fps": stream.pace.fps, "width": None, "quality": stream.quality}
         if self.store is None:
-            self.tell({"type": "demand", "watched": stream.looked_at > 0, **about})
-
-    def _status(self, message: Mapping[str, Any], now: float) -> None:
-        """What a live publisher says beside its pictures."""
-        stream = self.showing.stream
-        total, still = message.get("totalSteps"), message.get("still")
-        if total is not None:
-            stream.note_steps(now, total)
-        for number, steps, total_return in message.get("episodes", ()):
-            stream.episodes.append(Episode(number, steps, total_return))
-            stream.episodes_seen += 1
-        if "message" in message:
-            stream.say(message["message"] or "", lasting=True)
-        if still is not None:
-            self.showing.again(still.get("captured"), now)
+            self.tell(self.showing.demand)
 
 
 def _sentence(error: BaseException) -> SessionError:

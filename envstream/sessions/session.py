@@ -16,7 +16,7 @@ from envstream.sessions.start import Limits, Start
 MOST_ASKED = 256  # Missing numbers in one message.
 _FLOOD = 4  # Times the credits, and times the memory, that may be under way to disk.
 _COUNTS = ("duplicates", "out_of_order", "asked_again", "bytes")
-_STATES = ("receiving", "ending", "ended", "processing", "complete", "failed")
+_STATES = ("receiving", "ending", "ended", "processing", "complete")
 
 
 class Session:
@@ -31,7 +31,7 @@ class Session:
 
     Attributes:
         state: `receiving`, `ending` (the end was said, numbers are missing), `ended`; its owner goes on with
-            `processing`, `complete`, `failed`.
+            `processing`, `complete`.
         declared: how many frames there are; None = not said yet.
         heard_at: when its client was last heard of.
         resume_token: the token as the client gets to know it, where the server made it.

@@ -8,14 +8,11 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from envstream import codec
-from envstream.decoder import VideoDecoder
+from envstream.decoder import VideoDecoder, pixels_of
 from envstream.frame import Frame, Pixels
 from envstream.lane import Lane
 from envstream.sessions.arrival import Arrival
-from envstream.stream import Stream
+from envstream.stream import Episode, Stream
 
 MOST_WAITING = 4  # Pictures that wait to be decoded; of more, the newest are left out.
 OLDEST = 3600.0  # Seconds before now that a publisher may say a picture was taken.
@@ -83,6 +80,26 @@ class Showing:
             upload = now - arrival.captured - capture
             timing.add("upload", max(0.0, upload) if upload > -SKEW else upload)
 
+    def told(self, message: Mapping[str, Any], now: float) -> None:
+        """What a live publisher says beside its pictures: see `status` in the protocol."""
+        stream, total, still = self.stream, message.get("totalSteps"), message.get("still")
+        if total is not None:
+            stream.note_steps(now, total)
+        for number, steps, total_return in message.get("episodes", ()):
+            stream.episodes.append(Episode(number, steps, total_return))
+            stream.episodes_seen += 1
+        if "message" in message:
+            stream.say(message["message"] or "", lasting=True)
+        if still is not None:
+            self.again(still.get("captured"), now)
+
+    @property
+    def demand(self) -> dict[str, Any]:
+        """What is looked at, as a live publisher is told of it."""
+        stream = self.stream
+        about = {"fps": stream.pace.fps, "width": None, "quality": stream.quality}
+        return {"type": "demand", "watched": stream.looked_at > 0, **about}
+
     def again(self, captured: float | None, now: float) -> None:
         """The publisher's picture is still what there is."""
         frame = self.stream.buffer.newest()
@@ -146,11 +163,3 @@ class Showing:
 def when(captured: float | None, now: float) -> float:
     """When a picture was taken, on this machine's clock: what the publisher says where that can be."""
     return now if captured is None or not now - OLDEST <= captured <= now else captured
-
-
-def pixels_of(arrival: Arrival) -> Pixels:
-    """The pixels of a picture that stands for itself: uint8 RGB of shape (height, width, 3)."""
-    if arrival.encoding == "raw":
-        flat = np.frombuffer(arrival.data, np.uint8)
-        return flat.reshape(arrival.height, arrival.width, 3).copy()
-    return np.ascontiguousarray(codec.decode(arrival.data))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, jsonify, request, send_from_directory
+from flask import Flask, Response, jsonify, request
 
 from envstream import codec, video
 from envstream.clip import Clip
@@ -15,6 +15,7 @@ from envstream.film import mp4_bytes
 from envstream.frame import Pixels
 from envstream.hub import Hub
 from envstream.stream import Stream
+from envstream.web.download import download
 from envstream.web.streaming import MaySteer
 from envstream.wire import finite
 
@@ -99,7 +100,7 @@ def _add_recordings(app: Flask, hub: Hub, command: Command, may_steer: MaySteer)
         folder = Path(hub.config.videoRecordFolder).absolute()
         if not name.endswith(SUFFIXES) or name.startswith("."):
             return jsonify(error="recordings are .mp4 files, and .json files that tell of them"), 404
-        return send_from_directory(folder, name, conditional=True, max_age=0)
+        return download(folder, name)
 
 
 def _named(hub: Hub) -> Stream | None:

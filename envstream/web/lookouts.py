@@ -23,9 +23,8 @@ from envstream.web.fanout import Fanout
 from envstream.wire import compact
 
 MOST = 8  # Streams that are looked into at one time: each has a model of its own.
-REMEMBERED = (
-    4096  # Pictures whose time is known until what is in them is found; a model may take many seconds.
-)
+# Pictures whose time is known until what is in them is found; a model may take many seconds.
+REMEMBERED = 4096
 FRESH = 1.0  # Seconds after which what was found is drawn no more.
 PATIENCE = 2.0  # Seconds that pictures with what was found wait until something was looked for at all.
 FULL = f"{MOST} streams are looked into already; in the pictures of others nothing is looked for"

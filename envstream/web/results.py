@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, jsonify, send_from_directory
+from flask import Flask, Response, jsonify
 
+from envstream.web.download import download
 from envstream.wire import finite
 
 Answer = tuple[Response, int]
@@ -45,4 +46,4 @@ def add_results(app: Flask, folder: Path, stats: Stats) -> None:
             return jsonify(error=f"session {name!r} has no {file}, or not yet"), 404
         # What strangers call a page or a script is to be no such thing here.
         strange = {"mimetype": "application/octet-stream", "as_attachment": True} if found else {}
-        return send_from_directory(inside, file, conditional=True, max_age=0, **strange)
+        return download(inside, file, **strange)

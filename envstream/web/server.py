@@ -68,12 +68,13 @@ class Server:
             return
         settings = given.read(start["settings"])
         self._hub = hub = Hub(settings, run=start.get("run"))
+        hub.alone = bool(start.get("serve"))
         listener: socket.socket | None = None
         try:
             listener = await self._listener(settings, start["port"])
             self._assemble(settings, start, listener)
             # Of a server on its own, what it was told to serve is what others left in its folder as well.
-            unfinished = self._sessions.recover() if self._sessions and start.get("serve") else 0
+            unfinished = self._sessions.recover() if self._sessions and hub.alone else 0
         except EnvstreamError as error:
             self._line.send({"op": "failed", "message": str(error)})
             self._let_go(listener)
