@@ -103,7 +103,8 @@ class Hub:
 
     def trim(self) -> None:
         """Keep the replays of all live pictures together within their quarter of the memory for replay."""
-        replays = [stream.replay for stream in list(self.streams.values())]
+        shown = [one for stream in list(self.streams.values()) for one in (stream, stream.drawn)]
+        replays = [stream.replay for stream in shown if stream is not None]
         over = sum(replay.bytes for replay in replays) - int(self.config.videoStreamKeepMemory * 250_000)
         while over > 0:
             largest = max(replays, key=lambda replay: replay.bytes)

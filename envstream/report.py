@@ -21,6 +21,7 @@ def status(stream: Stream, now: float) -> dict[str, Any]:
         "title": stream.title,
         "group": place.group if place else None,
         "env": place.env if place else None,
+        "camera": stream.camera,
         "state": stream.state(now),
         "message": stream.message,
         "width": frame.width if frame else None,

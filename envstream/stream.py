@@ -102,6 +102,7 @@ class Stream:
         self.message: str | None = None
         self._message_lasts = False
         self.ended = False
+        self.camera = False  # Whether it is what a camera sees: then it has no episodes.
         self.timing: Timing | None = None  # How long the stages take, where somebody wants to know.
         self.drawn: Stream | None = None  # The same with what was found drawn into it.
         self.demanded: Callable[[], None] = lambda: None  # Others watch it, or at another quality.
@@ -166,6 +167,8 @@ class Stream:
         self.points = points_of(self.config)
         self.encoder.choose(self.config.preset)
         self.edition += 1
+        if self.drawn is not None:
+            self.drawn.choose(quality)
         self.demanded()
 
     @property

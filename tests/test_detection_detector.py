@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import detectors
+import envstream.detection.detector as module
 from envstream.detection.adaption import Adaption
 from envstream.detection.boxes import Box, fit
 from envstream.detection.detector import Detector, Lookout, prepared
@@ -19,6 +20,7 @@ from envstream.detection.layouts import Layout
 from envstream.detection.models import load
 from envstream.errors import EnvstreamError
 from envstream.frame import Frame
+from serving import until
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +229,33 @@ def test_a_model_that_fails_is_reported_once_and_asked_again(lookout: Any) -> No
     out.offer(picture(3))
     assert log.told.acquire(timeout=20)
     assert (log.failed, log.found) == (["ValueError: no memory"], [3])
+
+
+def test_a_model_that_works_again_and_fails_again_is_reported_again(lookout: Any) -> None:
+    held, log, out = lookout()
+    held.errors = {1: ValueError("no memory"), 3: ValueError("no memory")}
+    for number in range(1, 4):
+        held.go.release()
+        out.offer(picture(number))
+        assert log.told.acquire(timeout=20)
+    assert (log.failed, log.found) == (["ValueError: no memory"] * 2, [2])
+
+
+def test_of_a_model_that_always_finds_new_words_the_rest_are_one(
+    lookout: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PAUSE", 0.0)
+    held, log, out = lookout()
+    held.errors = {run: ValueError(f"reason {run}") for run in range(1, 30)}
+    for number in range(1, 30):
+        held.go.release()
+        out.offer(picture(number))
+        assert held.running.acquire(timeout=20)
+    held.go.release()
+    out.offer(picture(30))
+    assert held.running.acquire(timeout=20)
+    assert until(lambda: 30 in log.found, "the last")
+    assert len(log.failed) == 17 and "each time for another reason" in log.failed[-1]
 
 
 def test_what_those_who_are_told_raise_does_not_end_it(lookout: Any) -> None:

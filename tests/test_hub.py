@@ -114,3 +114,23 @@ def test_the_replays_of_many_live_pictures_stay_within_their_share_of_the_memory
     hub.trim()
     kept = [stream.replay.bytes for stream in hub.streams.values()]
     assert 0 < sum(kept) <= 250_000 and min(kept) > 0
+
+
+def test_what_is_kept_with_boxes_drawn_in_counts_as_well(pool: ThreadPoolExecutor) -> None:
+    hub = Hub(StreamConfig(videoStreamKeepMemory=1), pool)
+    stream = hub.open("a", "a", hub.config)
+    drawn = hub.get("a@boxes")
+    assert drawn is not None
+    for number in range(1, 21):
+        frame = Frame(np.zeros((4, 6, 3), np.uint8), number, number / 30)
+        for one in (stream, drawn):
+            one.replay.add(Picture(one.name, frame, bytes(10_000), "jpeg", 6, 4, 90, 0.0, 0.0))
+    hub.trim()
+    assert 0 < stream.replay.bytes + drawn.replay.bytes <= 250_000
+
+
+def test_a_quality_that_is_chosen_holds_with_boxes_drawn_in_too(hub: Hub) -> None:
+    stream = hub.open("a", "a", hub.config)
+    drawn = hub.get("a@boxes")
+    stream.choose("low")
+    assert drawn is not None and drawn.quality == stream.quality == "low"

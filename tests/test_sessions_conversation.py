@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from envstream.errors import SessionError
 from envstream.sessions.arrival import Arrival
-from envstream.sessions.conversation import MOST_ERRORS, Conversation
-from envstream.sessions.events import Ended, Event, HangUp, Keep, KeepSignal, Lost, Say, Status
+from envstream.sessions.conversation import Conversation
+from envstream.sessions.events import MOST_ERRORS, Ended, Event, HangUp, Keep, KeepSignal, Lost, Say, Status
 from envstream.sessions.session import Session
 from envstream.sessions.start import Limits, Start
 

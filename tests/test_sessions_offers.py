@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,15 @@ def test_a_processor_of_somebody_may_have_an_option_of_that_name() -> None:
     config = StreamConfig(videoStreamOffers=["somebodys.thing"])
     wanted = {"name": "somebodys.thing", "model": "large"}
     assert offers.checked(config, [wanted]) == [wanted]
+
+
+def test_a_model_that_is_a_program_is_not_for_publishers(tmp_path: Path) -> None:
+    model = tmp_path / "secret.pt"
+    with zipfile.ZipFile(model, "w") as file:
+        file.writestr("archive/constants.pkl", "")
+    with pytest.raises(SessionError, match="leave detect out") as refusal:
+        offers.checked(StreamConfig(videoStreamDetect=str(model)), [{"name": "detect"}])
+    assert "secret" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("detect", [None, "shapes"])

@@ -364,6 +364,17 @@ def test_a_second_camera_of_the_same_token_takes_over(server: Alone) -> None:
             assert said(server.port, token)["camera_connected"] is True
 
 
+def test_a_publisher_cannot_stand_in_for_a_camera(server: Alone) -> None:
+    token = senders.named()
+    false = {"width": 64, "height": 64, "fps": 30, "encoding": "jpeg", "live": True}
+    with Publisher(server.port) as publisher:
+        publisher.start(**false, name=f"camera {token}")
+        assert said(server.port, token)["stream"] is None
+        with Camera(server.port, token) as camera, viewing(server.port, token) as viewer:
+            assert codec.decode(shown(camera, viewer, webcams.jpeg(64, 64, 200))[1]).mean() > 150
+            assert said(server.port, token)["stream"] == f"camera {token}"
+
+
 def test_a_camera_that_says_its_end_may_come_again(server: Alone) -> None:
     token = senders.named()
     with viewing(server.port, token) as viewer:

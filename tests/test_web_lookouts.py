@@ -255,6 +255,28 @@ def test_they_wait_a_moment_only(world: World) -> None:
     assert drawn_in(seat) == [False]
 
 
+def test_the_last_picture_before_a_pause_is_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = world.open()
+    seat = world.seat("camera" + BOXES)
+    world.picture(stream)
+    world.looks().go.release()
+    world.until(lambda: len(box(seat).pictures) == 1, "the first")
+    drawing, drawn = threading.Semaphore(0), module.draw
+
+    def slow(pixels: Any, boxes: Any) -> Any:
+        assert drawing.acquire(timeout=20)
+        return drawn(pixels, boxes)
+
+    monkeypatch.setattr(module, "draw", slow)
+    for _ in range(5):
+        newest = world.picture(stream)
+    for _ in range(5):
+        drawing.release()
+    world.until(
+        lambda: [picture.frame.number for picture in box(seat).pictures][-1:] == [newest], "the newest"
+    )
+
+
 def test_what_was_found_long_ago_is_drawn_no_more(world: World) -> None:
     stream = world.open()
     seat = world.seat("camera" + BOXES)
@@ -384,6 +406,12 @@ def test_a_model_that_fails_is_told_of_and_pictures_go_on(world: World) -> None:
     world.until(lambda: len(box(seat).pictures) == 2, "the picture, in both")
     said = world.lookouts.said(stream)
     assert said is not None and said["problem"] == "ValueError: no memory"
+    model.error = None
+    model.go.release()
+    world.picture(stream)
+    world.until(lambda: stream.message is None, "the sentence to be taken back")
+    said = world.lookouts.said(stream)
+    assert said is not None and said["problem"] is None
 
 
 def test_only_so_many_streams_are_looked_into_and_the_others_are_shown(world: World) -> None:

@@ -23,7 +23,7 @@ log = logging.getLogger("envstream")
 CONFIDENCE = 0.25
 
 _GREY = np.float32(114 / 255)  # Beside pictures, where models are trained to see nothing.
-_MOST_SENTENCES = 16  # About failures; a model that finds new words each time is not listened to.
+_MOST_SENTENCES = 16  # About failures; of a model that finds new words each time, the rest are one.
 _PAUSE = 1.0  # Seconds after a failure.
 
 Found = Callable[[int, list[Box], float], None]
@@ -142,8 +142,8 @@ class Lookout:
     Args:
         detector: used by nobody else.
         found: called in that thread, with the number of the frame, what is in it, and the seconds it took.
-        failed: called in that thread with a sentence where the model, or `found`, raised; once for each
-            sentence. It goes on with the next picture.
+        failed: called in that thread with a sentence where the model, or `found`, raised: when it begins to
+            fail, and where the sentence is another. It goes on with the next picture.
         name: of the thread.
     """
 
@@ -155,6 +155,7 @@ class Lookout:
         self._changed = threading.Condition()
         self._newest: Frame | None = None
         self._closed = False
+        self._sentence: str | None = None  # What was said last of a model that fails.
         self._sentences: set[str] = set()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
@@ -181,6 +182,7 @@ class Lookout:
                 boxes = self.detector.detect(frame.pixels)
                 self._found(frame.number, boxes, time.monotonic() - begun)
                 due = begun + 1 / (self.detector.fps or float("inf"))
+                self._sentence = None
             except Exception as error:  # Whatever the model comes up with.
                 due = time.monotonic() + _PAUSE
                 self._report(error)
@@ -198,9 +200,13 @@ class Lookout:
 
     def _report(self, error: Exception) -> None:
         sentence = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        if sentence in self._sentences or len(self._sentences) >= _MOST_SENTENCES:
+        if sentence not in self._sentences and len(self._sentences) == _MOST_SENTENCES:
+            sentence = "it fails, each time for another reason"
+        else:
+            self._sentences.add(sentence)
+        if sentence == self._sentence:
             return
-        self._sentences.add(sentence)
+        self._sentence = sentence
         try:
             self._failed(sentence)
         except Exception:  # Whoever was to be told is gone.

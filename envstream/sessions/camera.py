@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -10,11 +9,13 @@ from typing import Any
 
 from envstream.errors import SessionError
 from envstream.sessions import fields
-from envstream.sessions.conversation import MOST_ERRORS, Conversation
-from envstream.sessions.events import Event, told
+from envstream.sessions.conversation import Conversation
+from envstream.sessions.events import MOST_ERRORS, Event, told, too_many
 from envstream.sessions.fields import Fields
 from envstream.sessions.session import Session
+from envstream.sessions.start import Start
 
+CAMERA = "camera "  # What the names of their streams begin with.
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PASSED_ON = ("ping", "status", "session_end")
 INFO = {"captureMs": "captureMs", "quality": "cameraQuality"}  # Viewers are told of another quality: theirs.
@@ -36,15 +37,17 @@ class CameraConversation:
 
     def __init__(self, inner: Conversation, token: str, secret: str) -> None:
         self._inner = inner
-        self._start = {
-            "type": "session_start",
-            "session_id": session_of(token),
-            "resume_token": secret,
-            "name": f"camera {token}",
-            "encoding": "jpeg",
-            "fps": 30,
-            "live": True,
-        }
+        self._start = Start(
+            width=0,
+            height=0,
+            fps=30,
+            encoding="jpeg",
+            session_id=session_of(token),
+            resume_token=secret,
+            name=CAMERA + token,
+            live=True,
+            camera=True,
+        )
         self._announced: dict[str, Any] | None = None
         self._errors = 0  # That were found here; the inner conversation counts its own.
         self.newest: dict[int, int] = {}
@@ -56,7 +59,7 @@ class CameraConversation:
 
     def begin(self, now: float) -> list[Event]:
         """The camera is there."""
-        return self._inner.text(json.dumps(self._start), now)
+        return self._inner.open(self._start, now)
 
     def text(self, data: str, now: float) -> list[Event]:
         """A text message came; what is to be done, in this order."""
@@ -92,8 +95,7 @@ class CameraConversation:
             self.session.heard_at = now
         self._errors += 1
         if self._errors > MOST_ERRORS:
-            sentence = f"more than {MOST_ERRORS} errors on one connection; see what the first ones say"
-            return told(error) + told(SessionError("bad_message", sentence, recoverable=False))
+            return told(error) + too_many()
         return told(error)
 
     def data(self, data: bytes, now: float) -> list[Event]:
@@ -124,9 +126,8 @@ class CameraConversation:
 
 
 def session_of(token: str) -> str:
-    """The name of a camera's session: no longer than such names may be, and of each token another."""
-    name = f"cam-{token}"
-    return name if len(name) <= 64 else f"cam-{hashlib.sha256(token.encode()).hexdigest()[:60]}"
+    """The name of a camera's session: one that no publisher can choose, as it has a dot."""
+    return f"camera.{token}"
 
 
 def _frame(message: dict[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,11 @@ from typing import Any
 from envstream.errors import SessionError
 from envstream.sessions import fields
 from envstream.sessions.arrival import ENCODINGS, Arrival
-from envstream.sessions.events import Event, HangUp, Say, Status, told
+from envstream.sessions.events import MOST_ERRORS, Event, HangUp, Say, Status, told, too_many
 from envstream.sessions.fields import Fields
 from envstream.sessions.session import Session
 from envstream.sessions.start import LARGEST_SIDE, Limits, Start, check_pixels
 
-MOST_ERRORS = 1000  # On one connection; who makes more does not listen.
 _LATEST = 1e9  # Seconds.
 _EPISODES = 1000
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -79,6 +78,10 @@ class Conversation:
         """The connection stands: the client speaks first."""
         return []
 
+    def open(self, start: Start, now: float) -> list[Event]:
+        """Begins a session that nobody had to ask for in a message."""
+        return self._heard([], lambda: self._open(start, now), now)
+
     def text(self, data: str, now: float) -> list[Event]:
         """A text message came; what is to be done, in this order."""
         events: list[Event] = []
@@ -105,8 +108,7 @@ class Conversation:
         self._over = any(isinstance(event, HangUp) for event in events)
         if self._errors > MOST_ERRORS and not self._over:
             self._over = True
-            sentence = f"more than {MOST_ERRORS} errors on one connection; see what the first ones say"
-            events += told(SessionError("bad_message", sentence, recoverable=False))
+            events += too_many()
         return events
 
     def _message(self, message: dict[str, Any], now: float) -> list[Event]:
@@ -189,7 +191,9 @@ class Conversation:
                 "already_started",
                 f"session {self.session.session_id} is going on here; open another connection for another",
             )
-        start = Start.read(message, self._limits)
+        return self._open(Start.read(message, self._limits), now)
+
+    def _open(self, start: Start, now: float) -> list[Event]:
         session, resumed = self._admit(start)
         self.session = session
         session.heard_at = now

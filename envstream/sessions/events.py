@@ -59,7 +59,16 @@ class Status:
 Event = Say | Keep | KeepSignal | Lost | Ended | HangUp | Status
 
 
+MOST_ERRORS = 1000  # On one connection; who makes more does not listen.
+
+
 def told(error: SessionError) -> list[Event]:
     """What becomes of an error: it is said, and when it is fatal, that was all."""
     said: list[Event] = [Say(error.message())]
     return said if error.recoverable else [*said, HangUp(error.code)]
+
+
+def too_many() -> list[Event]:
+    """What becomes of a connection with more than `MOST_ERRORS`."""
+    sentence = f"more than {MOST_ERRORS} errors on one connection; see what the first ones say"
+    return told(SessionError("bad_message", sentence, recoverable=False))

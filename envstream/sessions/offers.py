@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from envstream.config import StreamConfig
+from envstream.detection.models import kind_of
 from envstream.errors import SessionError
 from envstream.processing import pipeline
 
@@ -27,9 +29,23 @@ def checked(config: StreamConfig, wanted: Sequence[Any]) -> list[dict[str, Any]]
             recoverable=False,
         )
     allowed = {*config.videoStreamOffers, *(each["name"] for each in always)}
-    model = {} if config.videoStreamDetect in (None, "shapes") else {"model": config.videoStreamDetect}
     specs = pipeline.check([*always, *wanted], allowed)
-    return [{**model, **each} if each["name"] == "detect" else each for each in specs]
+    return [{**_model(config), **each} if each["name"] == "detect" else each for each in specs]
+
+
+def _model(config: StreamConfig) -> dict[str, str]:
+    """What a publisher's `detect` looks with."""
+    model = config.videoStreamDetect
+    if model in (None, "shapes"):
+        return {}
+    if kind_of(Path(model)) != "onnx":
+        raise SessionError(
+            "unknown_processor",
+            "this server's videoStreamDetect is no ONNX file, and sessions are looked into with those only; "
+            "leave detect out",
+            recoverable=False,
+        )
+    return {"model": model}
 
 
 def _names_a_model(spec: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ class Start:
         signal_expected: whether a signal comes that is to be waited for.
         processors: what the frames go through, each with a `name` and its options.
         live: only shown, nothing is stored.
+        camera: it comes from the page of a camera; no message can say so.
     """
 
     width: int
@@ -64,6 +66,7 @@ class Start:
     signal_expected: bool = False
     processors: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     live: bool = False
+    camera: bool = False
 
     @classmethod
     def read(cls, message: Mapping[str, Any], limits: Limits | None = None) -> Start:
@@ -164,3 +167,8 @@ def _processor(fields: Fields, each: object) -> dict[str, Any]:
         raise fields.wrong("processors", 'a list of names, or of small objects with a "name" and options')
     name = Fields(spec, "bad_start", f"processor {shown(spec.get('name'))}").text("name", 200)
     return {**spec, "name": name}
+
+
+def digest(token: str) -> str:
+    """What is kept of a token, so that what is on disk opens nothing."""
+    return hashlib.sha256(b"envstream session\0" + token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 import os
@@ -18,12 +17,13 @@ from envstream.hub import MOST_ENDED, Hub
 from envstream.lane import Lane
 from envstream.processing.pool import Pool
 from envstream.sessions import offers
+from envstream.sessions.camera import CAMERA
 from envstream.sessions.depot import Depot
 from envstream.sessions.outcome import Surroundings
 from envstream.sessions.reception import Reception
 from envstream.sessions.session import Session
 from envstream.sessions.showing import Showing
-from envstream.sessions.start import Limits, Start
+from envstream.sessions.start import Limits, Start, digest
 from envstream.sessions.store import Store
 from envstream.stream import Stream
 
@@ -158,7 +158,11 @@ class Sessions:
     def _receive(
         self, session: Session, store: Store | None, title: str, processors: list[dict[str, Any]]
     ) -> Reception:
-        stream = self._hub.open(self._free(title), title, self._hub.config)
+        # Whoever looks at a camera by its token is not to be shown what somebody else calls one.
+        theirs = title.startswith(CAMERA) and not session.start.camera
+        name = self._free(f"session {title}" if theirs else title)
+        stream = self._hub.open(name, title, self._hub.config)
+        stream.camera = session.start.camera
         stream.screening.natural_fps = session.start.fps
         stream.screening.possible = False  # Its episodes, if it has such, are not to be had one by one.
         self._opened(stream)
@@ -290,8 +294,3 @@ class Sessions:
         self._pool.close()
         self._threads.shutdown(wait=True)
         self.depot.release()
-
-
-def digest(token: str) -> str:
-    """What is kept of a token, so that what is on disk opens nothing."""
-    return hashlib.sha256(b"envstream session\0" + token.encode("utf-8", "surrogatepass")).hexdigest()

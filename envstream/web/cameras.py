@@ -15,7 +15,7 @@ from flask import Flask, Response, jsonify, send_from_directory
 
 from envstream.config import StreamConfig
 from envstream.hub import Hub
-from envstream.sessions.camera import TOKEN, CameraConversation, session_of
+from envstream.sessions.camera import CAMERA, TOKEN, CameraConversation, session_of
 from envstream.sessions.conversation import Conversation
 from envstream.sessions.table import Sessions
 from envstream.stream import Stream
@@ -70,7 +70,8 @@ class Cameras:
 
     def stream(self, token: str) -> Stream | None:
         """What a camera shows; None: it was never there."""
-        return self._hub.streams.get(name_of(token))
+        stream = self._hub.streams.get(name_of(token))
+        return stream if stream is not None and stream.camera else None
 
     def stats(self, token: str) -> dict[str, Any]:
         """What `/api/camera/TOKEN/stats` answers."""
@@ -117,7 +118,7 @@ class CameraSocket(PublisherSocket):
 
 def name_of(token: str) -> str:
     """The name of the stream of a camera."""
-    return f"camera {token}"
+    return CAMERA + token
 
 
 def camera_in(path: str) -> str | None:

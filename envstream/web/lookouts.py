@@ -185,6 +185,9 @@ class Lookouts:
             return
         watching.boxes, watching.captured = boxes, captured
         watching.count += 1
+        if watching.problem is not None:  # It works again.
+            watching.problem = None
+            stream.say("")
         if stream.timing is not None:
             stream.timing.add("inference", seconds)
         self._fanout.tell(
@@ -211,9 +214,16 @@ class Lookouts:
             boxes = watching.boxes if frame.captured - watching.captured < FRESH else []
             made = watching.lane.submit(partial(draw, frame.pixels, boxes))
             made.add_done_callback(lambda done: self._on_loop(partial(self._drawn, done, drawn, frame, now)))
+            made.add_done_callback(lambda done: self._on_loop(partial(self._catch_up, watching, frame)))
 
     def _drawn(self, done: Future[Pixels], drawn: Stream, frame: Frame, now: float) -> None:
         self._put(drawn, frame, frame.pixels if done.exception() is not None else done.result(), now)
+
+    def _catch_up(self, watching: Watching, frame: Frame) -> None:
+        """A picture came while this one was drawn: there may be no other for a while."""
+        newest = watching.stream.buffer.newest()
+        if newest is not None and newest.number > frame.number:
+            self._show_newest(watching)
 
     def _put(self, drawn: Stream, frame: Frame, pixels: Pixels, now: float) -> None:
         before = drawn.buffer.newest()

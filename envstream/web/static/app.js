@@ -40,7 +40,12 @@ const gallery = new Gallery(listing, {
   paint: (meta, now) => big.date(meta, now),
   sight: () => watching.soon(),
 });
-const big = new Big((seconds) => connection.clock.toLocal(seconds), { renew, failed }, () => !gallery.open);
+const big = new Big(
+  (seconds) => connection.clock.toLocal(seconds),
+  { renew, failed },
+  () => !gallery.open,
+  (name) => listing.get(name)?.camera === true,
+);
 const findings = new Findings(big);
 const simple = new SimpleView(part('simple'), streams, () => (big.blank = false));
 const view = new View({ listing, gallery, big, simple }, {

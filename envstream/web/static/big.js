@@ -3,7 +3,6 @@
 import { Picture } from './picture.js';
 import { Stage } from './stage.js';
 
-const CAMERA = 'camera '; // So begin the names of their streams.
 const part = (id) => document.getElementById(id);
 
 export class Big {
@@ -20,14 +19,17 @@ export class Big {
 
   #stage;
   #toLocal;
+  #camera;
 
   /**
    * @param {function} toLocal the server's seconds as milliseconds of our clock, or null
    * @param {object} video see Picture
    * @param {function} seen whether this is what is seen, and not the grid
+   * @param {function} camera whether a stream is what a camera sees
    */
-  constructor(toLocal, video, seen) {
+  constructor(toLocal, video, seen, camera) {
     this.#toLocal = toLocal;
+    this.#camera = camera;
     const painted = (meta, now) => {
       if (seen()) this.date(meta, now);
       this.#stand(meta);
@@ -40,7 +42,7 @@ export class Big {
   #stand(meta) {
     this.blank = false;
     // However small a camera's picture is, it is no pixel art.
-    const photo = meta.stream?.startsWith(CAMERA);
+    const photo = this.#camera(meta.stream);
     const size = [meta.sourceWidth ?? meta.width, meta.sourceHeight ?? meta.height];
     this.#stage.painted(...(photo ? [Infinity, Infinity] : size));
   }

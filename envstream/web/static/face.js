@@ -80,6 +80,7 @@ export function showMoment(moment) {
     offers: moment.offers,
     whole: status?.view != null,
     session: !grid && status?.session ? standing(status.session) : '',
+    camera: !grid && status?.camera === true,
   });
   readout.set({
     ...numbers(moment),

@@ -34,7 +34,8 @@ const connection = new Connection(
   },
   { path: `ws/view/${token}`, doors: [stats] },
 );
-const big = new Big((seconds) => connection.clock.toLocal(seconds), { renew, failed }, () => true);
+const always = () => true;
+const big = new Big((seconds) => connection.clock.toLocal(seconds), { renew, failed }, always, always);
 const findings = new Findings(big);
 const video = new Video(watch);
 const watching = new Watching((message) => connection.send(message), wanted);
