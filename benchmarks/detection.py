@@ -10,6 +10,8 @@ opens `/view/bench`; the server is `envstream serve`. All of it shares the machi
   slow    With a model that takes 300 ms at its largest size (the same one with ballast). Bars: 30 pictures a
           second; size and rate go down; with the ballast gone they come back (a fresh server: the model of a
           running one does not change; what comes back within one run is told by the tests of adaption).
+  many    Ten cameras of 640 x 480 with five viewers each, without a browser: `webcams.py` and `viewers.py`
+          beside the server. Bar: each viewer sees 30 pictures a second.
 
 It wants playwright, a Chromium, onnxruntime and onnx.
 
@@ -19,6 +21,7 @@ It wants playwright, a Chromium, onnxruntime and onnx.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import sys
@@ -28,15 +31,16 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from common import Bar, Row, Spread, finish, note, parser, table
-from service import Service
+from common import Bar, Row, Spread, Tool, finish, note, parser, table
+from service import Gauge, Service
 
 try:
     from playwright.sync_api import Page, sync_playwright
 except ImportError as error:
     raise SystemExit(f"this needs playwright ({error}): {sys.executable} -m pip install playwright") from None
 
-PARTS = ("camera", "shapes", "slow")
+PARTS = ("camera", "shapes", "slow", "many")
+CAMERAS, VIEWERS = 10, 5  # Of `many`.
 WIDTH, HEIGHT, FPS = 1280, 720, 30
 AGE_BARS_MS = {"p50": 50.0, "p95": 100.0}
 BOXES_BAR_MS, FPS_BAR, SLOW_MS = 150.0, 28.5, 300.0  # A page counts a little under 30.
@@ -102,6 +106,44 @@ def measure(part: str, seconds: float, model: str | None) -> Row:
                 stats = json.load(answer)
             browser.close()
     return {"part": part, **figures(sent, seen, seconds), "stats": stats}
+
+
+def many(seconds: float) -> Row:
+    """One turn of ten cameras and their viewers."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()), "sessions")
+        service = stack.enter_context(Service(folder))
+        port = ["--port", str(service.port)]
+        cameras = stack.enter_context(Tool("webcams.py", *port, "--count", str(CAMERAS), "--fps", str(FPS)))
+        cameras.hear()
+        watching = ["--count", str(VIEWERS), "--path", "/ws"]
+        crowd = [
+            stack.enter_context(Tool("viewers.py", *port, *watching, "--stream", f"camera bench-{index}"))
+            for index in range(CAMERAS)
+        ]
+        for tool in crowd:
+            tool.hear()
+        gauge = stack.enter_context(Gauge(service.pid))
+        time.sleep(3)
+        before, begun = gauge.load(), time.monotonic()
+        window = {"from": begun + 0.2, "until": begun + 0.2 + seconds}
+        for tool in (cameras, *crowd):
+            tool.say(**window)
+        sent, seen = cameras.hear(), [tool.hear() for tool in crowd]
+        after = gauge.load()
+    ages = [each["age_ms"] for each in seen]
+    return {
+        "part": "many",
+        "fps_sent": sent["fps_min"],
+        "left_out": sent["left_out"],
+        "fps": min(each["fps_min"] for each in seen),
+        "fps_middle": sorted(each["fps"] for each in seen)[len(seen) // 2],
+        "age_ms": {name: max(age[name] for age in ages) for name in ("p50", "p99")},
+        "boxes_ms": None,
+        "server_cores": round((after.server - before.server) / (after.at - before.at), 2),
+        "hangups": [hangup for each in seen for hangup in each["hangups"]],
+        "errors": sent["errors"],
+    }
 
 
 def _choose(page: Page) -> None:
@@ -208,6 +250,9 @@ def bars_of(part: str, rounds: list[Row]) -> list[Bar]:
         for name, most in AGE_BARS_MS.items():
             age = Spread.of(row["age_ms"][name] for row in rounds)
             bars.append(Bar(f"camera: {name} at most {most:g} ms", age.text(), age.median <= most))
+    if part == "many":
+        said = f"each of {VIEWERS} viewers of each of {CAMERAS} cameras"
+        bars[0] = Bar(f"many: {FPS} pictures a second, {said}", fps.text(), fps.median >= FPS_BAR)
     if part == "shapes":
         age = Spread.of(row["boxes_ms"]["p50"] for row in rounds)
         said = f"boxes at most {BOXES_BAR_MS:g} ms old when they come"
@@ -232,7 +277,8 @@ def main() -> None:
         for number in range(rounds):
             for part in parts:
                 note(f"round {number + 1} of {rounds}: {part}")
-                found[part].append(measure(part, seconds, models[part]))
+                row = many(seconds) if part == "many" else measure(part, seconds, models[part])
+                found[part].append(row)
                 note(f"    { {key: value for key, value in found[part][-1].items() if key != 'stats'} }")
     for part, turns in found.items():
         rows += turns

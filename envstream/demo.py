@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from envstream.config import PRESETS, Preset, StreamConfig
-from envstream.encoder import Smaller
 from envstream.envs.emulator import Emulator
+from envstream.smaller import Smaller
 from envstream.sources.pyboy import ScreenSource
 from envstream.streamer import PyBoyVideoStreamer
 

@@ -18,10 +18,11 @@ from envstream import codec
 from envstream.cache import MOST_RUNGS, Cache, Place
 from envstream.config import Preset
 from envstream.frame import Frame, Pixels
+from envstream.smaller import Smaller
 from envstream.track import Track
 from envstream.wire import compact
 
-COMPARED_EVERY = 30  # Frames for which it is remembered whether JPEG or lossless is the smaller.
+SLACK = 2  # By which a picture that came compressed may be better than what is wanted.
 RECENT = 300  # Pictures over which the time of an encode is told.
 PLAIN = Preset(1, 30.0, 85)  # What holds where nobody says anything about quality.
 
@@ -97,37 +98,6 @@ class Picture:
         return compact(about)[:-1]
 
 
-class Smaller:
-    """The smaller of JPEG and lossless, for the pictures of one stream at one rung.
-
-    Which of the two it is, is found out now and then and remembered in between, so that a photograph pays
-    for one glance at its colours in 30 frames, and pixel art for one JPEG. Threads that meet here may each
-    find out; nothing worse.
-    """
-
-    def __init__(self) -> None:
-        self._left = 0
-        self._jpeg_bytes = 0  # What a lossless picture has to stay below; 0 = JPEG is the smaller.
-
-    def encode(self, pixels: Pixels, quality: int) -> tuple[str, bytes]:
-        """The picture's format and its bytes."""
-        self._left -= 1
-        if self._left >= 0:
-            if not self._jpeg_bytes:
-                return "jpeg", codec.encode(pixels, "jpeg", quality)
-            data = codec.encode(pixels, "webp")
-            if len(data) < self._jpeg_bytes:
-                return "webp", data
-        return self._compare(pixels, quality)
-
-    def _compare(self, pixels: Pixels, quality: int) -> tuple[str, bytes]:
-        jpeg = codec.encode(pixels, "jpeg", quality)
-        lossless = codec.encode(pixels, "webp") if codec.is_pixel_art(pixels) else None
-        wins = lossless is not None and len(lossless) < len(jpeg)
-        self._left, self._jpeg_bytes = COMPARED_EVERY - 1, len(jpeg) if wins else 0
-        return ("webp", lossless) if wins and lossless is not None else ("jpeg", jpeg)
-
-
 _owners = itertools.count(1)
 
 
@@ -172,6 +142,10 @@ class Encoder:
         place = Place(self._owner, frame.content)
 
         def make() -> Future[Picture]:
+            if _is_there(frame, rung):
+                made: Future[Picture] = Future()
+                made.set_result(self._passed_on(frame, rung))
+                return made
             return self._pool.submit(self._encode, frame, rung)
 
         future, there = self._cache.picture(place, rung, self._frames, make)
@@ -248,6 +222,12 @@ class Encoder:
                 self._smaller.popitem(last=False)
         return smaller.encode(pixels, quality)
 
+    def _passed_on(self, frame: Frame, rung: Rung) -> Picture:
+        """The picture as it came."""
+        assert frame.source is not None
+        data, now = frame.source.data, time.monotonic()
+        return Picture(self._stream, frame, data, "jpeg", frame.width, frame.height, rung.quality, 0.0, now)
+
     def _encode(self, frame: Frame, rung: Rung, track: Track | None = None, key: bool = False) -> Picture:
         started = time.perf_counter()
         pixels = codec.fit(frame.pixels, rung.max_width)
@@ -271,6 +251,18 @@ class Encoder:
         height, width = pixels.shape[:2]
         quality = rung.quality if format in ("jpeg", "h264") else None
         return Picture(self._stream, frame, data, format, width, height, quality, seconds, now, link)
+
+
+def _is_there(frame: Frame, rung: Rung) -> bool:
+    """Whether a frame came as it is wanted: to compress it anew would cost much and save nothing."""
+    source = frame.source
+    return (
+        source is not None
+        and rung.format in ("jpeg", "auto")
+        and rung.scale == 1
+        and (rung.max_width is None or frame.width <= rung.max_width)
+        and source.quality <= (rung.quality or 0) + SLACK
+    )
 
 
 def encoding_pool() -> ThreadPoolExecutor:

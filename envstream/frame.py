@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
+
+
+class Source(NamedTuple):
+    """A picture as it came: a JPEG, and the quality that it was compressed with."""
+
+    data: bytes
+    quality: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +30,10 @@ class Frame:
         cost: seconds the capture took from the training thread (render, convert, copy).
         info: what the env said: `episode`, `step`, `return`, `totalSteps`, …
         content: number of the first of consecutive frames with these very pixels; its own where it is new.
+        source: the picture as it came, where it can be passed on so; see `sent.SentFrame`.
     """
+
+    source: ClassVar[Source | None] = None
 
     pixels: Pixels
     number: int
@@ -44,6 +54,20 @@ class Frame:
     @property
     def height(self) -> int:
         return int(self.pixels.shape[0])
+
+    def shows(self, other: Frame) -> bool:
+        """Whether it is the same picture as another."""
+        if self.source is not None or other.source is not None:
+            return self.source == other.source
+        return np.array_equal(self.pixels, other.pixels)
+
+    def like(self, before: Frame) -> Frame:
+        """The same frame, known to show what one before it shows, whose memory it shares."""
+        return replace(self, pixels=before.pixels, content=before.content)
+
+    def again(self, number: int, captured: float) -> Frame:
+        """The same picture, taken at another moment."""
+        return Frame(self.pixels, number, captured, 0.0, self.info)
 
     @classmethod
     def copy_of(cls, pixels: Pixels, number: int, captured: float, cost: float = 0.0, **info: Any) -> Frame:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, MutableSequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from envstream import video
 from envstream.archive import Archive
@@ -134,8 +131,8 @@ class Stream:
                 return
             frame = processed
         before = self.buffer.newest()
-        if before is not None and np.array_equal(before.pixels, frame.pixels):
-            frame = replace(frame, pixels=before.pixels, content=before.content)
+        if before is not None and frame.shows(before):
+            frame = frame.like(before)
         else:
             self.moved_at = now
         self.buffer.put(frame)

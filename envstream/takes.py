@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from envstream.clip import VALUES, Clip, Still
-from envstream.encoder import Smaller
 from envstream.frame import Frame
 from envstream.hub import Hub
 from envstream.lane import Lane
 from envstream.playback import LONGEST, by_rate
 from envstream.processors.overlay import Overlay
 from envstream.recording import Recording
+from envstream.smaller import Smaller
 from envstream.stream import Stream
 
 MOST_WAITING = 8  # Pictures of one trainer that wait to be compressed; more wait in its block.

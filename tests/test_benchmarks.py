@@ -212,3 +212,9 @@ def test_detection_sees_the_pictures_of_a_camera_in_a_real_browser(tmp_path: Pat
     (row,) = report["rows"]
     assert row["matched"] > 0
     assert row["age_ms"]["p50"] > 0
+
+
+def test_detection_shows_many_cameras_to_many(tmp_path: Path) -> None:
+    (row,) = quick("detection", tmp_path, "--part", "many")["rows"]
+    assert row["fps"] > 0 and row["fps_sent"] > 0
+    assert (row["hangups"], row["errors"]) == ([], [])

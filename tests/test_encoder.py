@@ -15,8 +15,9 @@ import pytest
 from envstream import codec
 from envstream.cache import MOST_RUNGS
 from envstream.config import PRESETS
-from envstream.encoder import COMPARED_EVERY, Encoder, Picture, Rung, Smaller, encoding_pool
-from envstream.frame import Frame
+from envstream.encoder import Encoder, Picture, Rung, encoding_pool
+from envstream.frame import Frame, Source
+from envstream.sent import SentFrame
 
 MakeFrame = Callable[..., Frame]
 
@@ -149,20 +150,6 @@ NOISE = np.random.default_rng(0).integers(0, 256, (144, 160, 3), np.uint8)
 TILES = np.repeat((np.indices((144, 160)).sum(0) // 16 % 4 * 85).astype(np.uint8)[..., np.newaxis], 3, axis=2)
 
 
-@pytest.fixture
-def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The formats that were compressed to, in order."""
-    formats: list[str] = []
-    encode = codec.encode
-
-    def note(pixels: Any, format: str = "jpeg", quality: int = 85) -> bytes:
-        formats.append(format)
-        return encode(pixels, format, quality)
-
-    monkeypatch.setattr(codec, "encode", note)
-    return formats
-
-
 def test_pixel_art_is_sent_without_loss(encoder: Encoder) -> None:
     picture = encoder.picture(Frame(TILES, 1, 1.0), Rung("auto")).result()
     assert (picture.format, picture.mime) == ("webp", "image/webp")
@@ -173,33 +160,43 @@ def test_a_photograph_is_sent_as_jpeg(encoder: Encoder) -> None:
     assert encoder.picture(Frame(NOISE, 1, 1.0), Rung("auto")).result().format == "jpeg"
 
 
-def test_a_photograph_never_pays_for_a_lossless_try(tried: list[str]) -> None:
-    smaller = Smaller()
-    assert {smaller.encode(NOISE, 85)[0] for _ in range(100)} == {"jpeg"}
-    assert tried == ["jpeg"] * 100
-
-
-def test_pixel_art_pays_for_a_jpeg_now_and_then_only(tried: list[str]) -> None:
-    smaller = Smaller()
-    assert {smaller.encode(TILES, 85)[0] for _ in range(3 * COMPARED_EVERY)} == {"webp"}
-    assert tried.count("jpeg") == 3
-
-
-def test_a_game_that_becomes_a_photograph_is_noticed_at_once() -> None:
-    smaller = Smaller()
-    assert [smaller.encode(pixels, 85)[0] for pixels in (TILES, NOISE)] == ["webp", "jpeg"]
-
-
-def test_a_photograph_that_becomes_a_game_is_noticed_soon() -> None:
-    smaller = Smaller()
-    smaller.encode(NOISE, 85)
-    assert [smaller.encode(TILES, 85)[0] for _ in range(COMPARED_EVERY)][-1] == "webp"
-
-
 def test_what_is_remembered_is_bounded(encoder: Encoder) -> None:
     for quality in range(1, 100):
         encoder.picture(Frame(TILES.copy(), quality, 1.0), Rung("auto", quality)).result()
     assert len(encoder._smaller) <= MOST_RUNGS
+
+
+# --- pictures that came compressed ---------------------------------------------------------------------
+
+
+def came(quality: int, number: int = 1) -> SentFrame:
+    data = codec.encode(NOISE, "jpeg", quality)
+    return SentFrame(Source(data, quality), 160, 144, number, 1.0, {})
+
+
+@pytest.mark.parametrize(
+    "rung", [Rung("jpeg", 85), Rung("auto", 85), Rung("auto", 90), Rung("auto", 85, 160)]
+)
+def test_what_came_as_it_is_wanted_is_passed_on_as_it_came(encoder: Encoder, rung: Rung) -> None:
+    frame = came(85)
+    made = encoder.picture(frame, rung)
+    assert made.done(), "nobody had to compress anything"
+    picture = made.result()
+    assert frame.source is not None and picture.data is frame.source.data
+    assert (picture.format, picture.width, picture.height) == ("jpeg", 160, 144)
+    assert encoder.encodes == 0 and "pixels" not in vars(frame)
+    assert encoder.picture(frame, rung).result() is picture
+
+
+@pytest.mark.parametrize(
+    "rung",
+    [Rung("auto", 70), Rung("png", 85), Rung("auto", 85, 100), Rung("auto", 85, scale=2), Rung("webp", 85)],
+)
+def test_what_is_wanted_otherwise_is_compressed_anew(encoder: Encoder, rung: Rung) -> None:
+    frame = came(85)
+    picture = encoder.picture(frame, rung).result()
+    assert frame.source is not None and picture.data != frame.source.data
+    assert encoder.encodes == 1
 
 
 # --- the quality of the stream -------------------------------------------------------------------------

@@ -355,6 +355,7 @@ def test_a_small_picture_of_a_camera_is_no_pixel_art(browser: Any) -> None:
     page = Scripted(browser, "#stream=camera a", ("camera a",))
     try:
         page.is_in("live")
+        page.describe(name="camera a", camera=True)
         page.picture(jpeg(9), stream="camera a")
         until(lambda: page.grey() == 9, "the picture")
         filled = "Math.abs(picture.clientWidth - stage.clientWidth) < 2"

@@ -97,6 +97,31 @@ def test_each_kind_of_picture_is_shown(page: Page, encoding: str) -> None:
     assert page.seen == [1234]
 
 
+def test_a_jpeg_is_passed_on_as_it_came_and_nobody_decodes_it(page: Page) -> None:
+    arrival = tapes.sent(1)
+    page.showing.take(arrival, page.now)
+    frame = page.stream.buffer.newest()
+    assert frame is not None and frame.source == (arrival.data, 95)
+    assert (frame.width, frame.height) == (arrival.width, arrival.height)
+
+
+def test_where_processors_want_its_pixels_it_is_decoded(page: Page) -> None:
+    page.stream.processors.append(lambda frame: frame)
+    page.take(tapes.sent(1))
+    page.idle()
+    frame = page.stream.buffer.newest()
+    assert frame is not None and frame.source is None and page.seen == [1]
+
+
+def test_one_is_not_passed_on_past_what_is_still_decoded(page: Page) -> None:
+    page.watch()
+    for number, encoding in enumerate(("png", "jpeg", "png", "jpeg"), 1):
+        page.ask()
+        page.take(tapes.sent(number, encoding=encoding))
+    page.idle()
+    assert page.seen == sorted(page.seen) and page.seen[-1] == 4
+
+
 def test_a_picture_that_is_late_is_not_shown(page: Page) -> None:
     page.watch()
     for number in (2, 1, 2):
@@ -121,7 +146,7 @@ def test_a_slow_machine_leaves_pictures_out_and_does_not_queue_them(page: Page) 
     page.lane.submit(lambda: page_waits(release))
     for number in range(1, 50):
         page.ask()
-        page.take(tapes.sent(number))
+        page.take(tapes.sent(number, encoding="png"))
     assert len(page.lane) <= MOST_WAITING
     release.append(True)
     page.idle()
@@ -176,7 +201,7 @@ def test_how_long_a_picture_took_is_kept_where_somebody_wants_to_know(
     page: Page, captured: float | None, info: dict[str, Any], taken: dict[str, float]
 ) -> None:
     page.stream.timing = Timing()
-    page.take(tapes.sent(1)._replace(captured=captured, info=info))
+    page.take(tapes.sent(1, encoding="png")._replace(captured=captured, info=info))
     page.now += 0.25
     page.idle()
     assert {stage: said["p50"] for stage, said in page.stream.timing.said().items()} == taken

@@ -6,14 +6,13 @@ work is in proportion to their number.
 
 from __future__ import annotations
 
-import re
 import struct
 import zlib
 from struct import unpack_from
 from typing import NamedTuple
 
 from envstream.errors import SessionError
-from envstream.sessions import annexb
+from envstream.sessions import annexb, jpeg
 from envstream.sessions.arrival import Arrival
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -21,14 +20,6 @@ _EXPECTED = (
     "expected a JPEG, PNG or WebP picture, or an access unit of H.264 with start codes (Annex B), all of its "
     "bytes and nothing else"
 )
-
-# JPEG markers. What stands between two segments, decoders skip: fill bytes, zeros.
-_MARKER = re.compile(rb"\xff([^\x00\xff])")
-_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
-_ALONE = {0x01, *range(0xD0, 0xD8)}  # They have no length and no content.
-_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_READABLE = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # Baseline, extended, progressive; the last two arithmetic.
-_SEGMENTS = 4096  # Real files have ten, with a large colour profile 300.
 
 # Bits of a sample that PNG knows, by its kind of colour.
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
@@ -58,7 +49,7 @@ def read(data: bytes) -> Header:
     """
     try:
         if data.startswith(b"\xff\xd8"):
-            return Header("jpeg", *_jpeg(data), True)
+            return Header("jpeg", *jpeg.size(data), True)
         if data.startswith(_PNG):
             return Header("png", *_png(data), True)
         if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -134,42 +125,6 @@ def _compare(arrival: Arrival, header: Header, most: int) -> None:
 
 def _none(came: str) -> SessionError:
     return SessionError("not_an_image", f"{_EXPECTED}; {came}", recoverable=True)
-
-
-def _jpeg(data: bytes) -> tuple[int, int]:
-    """From the one frame header before the first scan; those of thumbnails lie within other segments."""
-    at, size = 2, None
-    for _ in range(_SEGMENTS):
-        found = _MARKER.search(data, at)
-        if found is None:
-            raise ValueError("it is a JPEG that ends before its picture")
-        marker, at = found[1][0], found.end()
-        if marker in _ALONE:
-            continue
-        if marker in (_SOI, _EOI):
-            raise ValueError("it is a JPEG that has no picture")
-        if marker == _SOS:
-            if size is None:
-                raise ValueError("it is a JPEG that does not say its size")
-            return size
-        (length,) = unpack_from(">H", data, at)
-        if marker in _SIZES:
-            if size is not None:  # Decoders would differ in which one they believe.
-                raise ValueError("it is a JPEG that says its size twice")
-            size = _frame(data, at, marker)
-        if length < 2:
-            raise ValueError("it is a JPEG with a segment that cannot be")
-        at += length
-    raise ValueError(f"it is a JPEG of more than {_SEGMENTS} segments")
-
-
-def _frame(data: bytes, at: int, marker: int) -> tuple[int, int]:
-    length, bits, height, width, colours = unpack_from(">HBHHB", data, at)
-    if marker not in _READABLE or bits != 8:
-        raise ValueError("it is a JPEG of a rare kind; send a baseline or progressive one of 8 bits")
-    if not width or not height or colours not in (1, 3, 4) or length != 8 + 3 * colours:
-        raise ValueError(f"it is a JPEG of {width}x{height} pixels in {colours} colours, which cannot be")
-    return width, height
 
 
 def _png(data: bytes) -> tuple[int, int]:

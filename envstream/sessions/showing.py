@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -9,8 +10,10 @@ from functools import partial
 from typing import Any
 
 from envstream.decoder import VideoDecoder, pixels_of
-from envstream.frame import Frame, Pixels
+from envstream.frame import Frame, Pixels, Source
 from envstream.lane import Lane
+from envstream.sent import SentFrame
+from envstream.sessions import jpeg
 from envstream.sessions.arrival import Arrival
 from envstream.stream import Episode, Stream
 
@@ -22,8 +25,9 @@ SKEW = 0.1  # Seconds by which a publisher may take our clock for later than it 
 class Showing:
     """Turns what arrives into the frames of a stream. Lives on the event loop; a lane does the decoding.
 
-    The first picture is decoded, and the last, and between them what viewers are sent. Those of H.264 build
-    on each other: there, while somebody watches, each is decoded from a key picture on.
+    Shown are the first picture, the last, and between them what viewers are sent. A JPEG is passed on as it
+    came, others are decoded. Those of H.264 build on each other: there, while somebody watches, each is
+    decoded from a key picture on.
 
     Args:
         shown: called on the event loop when the stream has a new frame.
@@ -47,6 +51,7 @@ class Showing:
         self._decoder: VideoDecoder | None = None
         self._next = 0  # The number that the decoder goes on with.
         self._newest = 0  # Of the newest picture that came.
+        self._decoding = 0  # Pictures that are still to be put.
         self._last: Arrival | None = None  # The newest one, where it was not decoded.
 
     def take(self, arrival: Arrival, now: float) -> None:
@@ -64,7 +69,7 @@ class Showing:
         if arrival.number == self._next:
             self._next += 1  # H.264 goes on behind it.
         if self._wanted(now) and len(self._lane) < MOST_WAITING:
-            self._submit(partial(pixels_of, arrival), arrival, now)
+            self._show(arrival, now)
         else:
             self._last = arrival
 
@@ -104,13 +109,15 @@ class Showing:
         """The publisher's picture is still what there is."""
         frame = self.stream.buffer.newest()
         if frame is not None and self.stream.looked_at:
-            self._put(frame.pixels, when(captured, now), frame.info, now)
+            stream = self.stream
+            stream.put(frame.again(stream.buffer.received + 1, when(captured, now)), now)
+            self._shown(stream)
 
     def finish(self, now: float) -> None:
         """No further picture comes; the last one stays."""
         last, self._last, self._decoder = self._last, None, None
         if last is not None:
-            self._submit(partial(pixels_of, last), last, now)
+            self._show(last, now)
         self._lane.submit(lambda: None).add_done_callback(lambda done: self._on_loop(self.stream.finish))
 
     def _wanted(self, now: float) -> bool:
@@ -133,31 +140,59 @@ class Showing:
             self._next = arrival.number + 1
             self._submit(partial(self._decoder.decode, arrival.data), arrival, now)
 
+    def _show(self, arrival: Arrival, now: float) -> None:
+        """Show a picture that stands for itself: as it came, where it can be passed on so."""
+        source = None
+        # Not past those that are still decoded; and processors want pixels.
+        if arrival.encoding == "jpeg" and not self._decoding and not self.stream.processors:
+            source = source_of(arrival.data)
+        if source is None:
+            self._submit(partial(pixels_of, arrival), arrival, now)
+            return
+        self._taken(now)
+        number, captured = self.stream.buffer.received + 1, when(arrival.captured, now)
+        size = arrival.width, arrival.height
+        self._put(SentFrame(source, *size, number, captured, arrival.info), now, self._clock())
+
     def _submit(self, make: Callable[[], Pixels | None], arrival: Arrival, now: float) -> None:
-        self._last = None
-        if not self.stream.asked:
-            self.stream.pace.asked(now)
+        self._taken(now)
+        self._decoding += 1
         future = self._lane.submit(make)
         moment, info = when(arrival.captured, now), arrival.info
         future.add_done_callback(lambda done: self._on_loop(partial(self._made, done, moment, info, now)))
 
+    def _taken(self, now: float) -> None:
+        """A picture is on its way to be shown."""
+        self._last = None
+        if not self.stream.asked:
+            self.stream.pace.asked(now)
+
     def _made(
         self, done: Future[Pixels | None], captured: float, info: Mapping[str, Any], now: float
     ) -> None:
+        self._decoding -= 1
         error = done.exception()
         if error is not None:
             self.stream.say(f"a picture of the publisher cannot be decoded ({error})")
             return
-        pixels = done.result()
+        pixels, number = done.result(), self.stream.buffer.received + 1
         if pixels is not None:
-            self._put(pixels, captured, info, now)
-            if self.stream.timing is not None:
-                self.stream.timing.add("queue", self._clock() - now)
+            self._put(Frame(pixels, number, captured, 0.0, info), now, self._clock())
 
-    def _put(self, pixels: Pixels, captured: float, info: Mapping[str, Any], now: float) -> None:
-        stream = self.stream
-        stream.put(Frame(pixels, stream.buffer.received + 1, captured, 0.0, info), now)
-        self._shown(stream)
+    def _put(self, frame: Frame, came: float, now: float) -> None:
+        if self.stream.timing is not None:
+            self.stream.timing.add("queue", now - came)
+        self.stream.put(frame, came)
+        self._shown(self.stream)
+
+
+def source_of(data: bytes) -> Source | None:
+    """A JPEG that can be passed on as it is; None: it is to be decoded."""
+    try:
+        quality = jpeg.quality(data)
+    except (ValueError, struct.error):
+        return None
+    return None if quality is None else Source(data, quality)
 
 
 def when(captured: float | None, now: float) -> float:

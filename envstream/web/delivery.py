@@ -283,7 +283,7 @@ class Delivery:
         rung = watch.rung._replace(quality=point.quality, max_width=widest)
         chain = None
         if watch.video and rung.format == "auto" and stream.video:
-            full = watch.full_colour and codec.is_pixel_art(frame.pixels)
+            full = watch.full_colour and frame.source is None and codec.is_pixel_art(frame.pixels)
             chain = ChainKey(rung._replace(format="h264"), fps or stream.pace.fps, width, height, full)
         aim = Aim(rung, fps, chain, point, fixed is None, why, stream.edition, width, height)
         if len(self._aims) >= MOST_AIMS:
