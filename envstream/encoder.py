@@ -142,7 +142,7 @@ class Encoder:
         place = Place(self._owner, frame.content)
 
         def make() -> Future[Picture]:
-            if _is_there(frame, rung):
+            if _came_so(frame, rung):
                 made: Future[Picture] = Future()
                 made.set_result(self._passed_on(frame, rung))
                 return made
@@ -151,6 +151,10 @@ class Encoder:
         future, there = self._cache.picture(place, rung, self._frames, make)
         self._count(viewers, there)
         return future
+
+    def has(self, frame: Frame, rung: Rung) -> bool:
+        """Whether a frame came as it is wanted at `rung`."""
+        return _came_so(frame, self._settled(rung))
 
     def next_of(self, track: Track, frame: Frame, rung: Rung, key: bool, viewers: int) -> Future[Picture]:
         """The next picture of an H.264 track, for so many viewers; `key`: one that builds on none before."""
@@ -253,7 +257,7 @@ class Encoder:
         return Picture(self._stream, frame, data, format, width, height, quality, seconds, now, link)
 
 
-def _is_there(frame: Frame, rung: Rung) -> bool:
+def _came_so(frame: Frame, rung: Rung) -> bool:
     """Whether a frame came as it is wanted: to compress it anew would cost much and save nothing."""
     source = frame.source
     return (

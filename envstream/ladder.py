@@ -42,6 +42,7 @@ class Ladder:
         self.points = points
         self.target = target
         self.index = 0
+        self.fell = False  # Whether the link, or what is to be sent at most, was ever too narrow for a point.
         self._limit: str | None = None
         self._step = 0  # Of the page's own limit, in RATES.
         self._queued, self._queued_at = False, -math.inf
@@ -161,7 +162,7 @@ class Ladder:
             self._hold = min(LONGEST_HOLD, 4 * self._hold)
             self._barred_until = self._doubted_until = now + self._hold
             self._climbed_at = -math.inf
-        self._limit = why
+        self._limit, self.fell = why, True
         last = len(self.points) - 1
         self._go(now, next((i for i in range(first, last) if self._needs(i, need) <= share * most), last))
 

@@ -332,3 +332,8 @@ def test_a_stream_that_does_not_adapt_has_one_point_and_stays_there() -> None:
     viewer = watch(link(MEGA), points, seconds=30, target=0.5 * MEGA)
     assert viewer.changes == [] and viewer.ladder.why is None
     assert viewer.oldest(3, 30) < 1  # The window alone keeps frames from queueing.
+
+
+def test_it_remembers_whether_the_link_was_ever_too_narrow() -> None:
+    wide, narrow = (watch(link(megabits * MEGA), POINTS, Content(), seconds=20) for megabits in (20, 0.6))
+    assert (wide.ladder.fell, narrow.ladder.fell) == (False, True)

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from envstream import codec
 from envstream import track as track_module
 from envstream.chain import KEY_PAUSE
 from envstream.encoder import Picture, Rung
-from envstream.frame import Frame
+from envstream.frame import Frame, Source
 from envstream.ladder import Ladder
 from envstream.replay import Replay
+from envstream.sent import SentFrame
 from envstream.viewer import Viewer, Watch
 from envstream.web import delivery as delivery_module
 from envstream.web import fanout as fanout_module
@@ -281,6 +283,37 @@ def test_who_can_decode_it_gets_a_key_picture_and_then_what_builds_on_it(film: W
     for number in (1, 2, 3):
         play(film, number)
     assert kinds(seat) == [("h264", True), ("h264", False), ("h264", False)]
+
+
+def came(number: int) -> SentFrame:
+    data = codec.encode(np.full((48, 64, 3), number, np.uint8), "jpeg", 80)
+    return SentFrame(Source(data, 80), 64, 48, number, float(number), {})
+
+
+def put(film: World, frame: Frame) -> None:
+    film.loop.advance(0.1)
+    film.stream.put(frame, film.loop.time())
+    film.fanout.arrived(film.stream)
+    film.compress()
+
+
+def test_what_came_as_a_jpeg_is_passed_on_and_nobody_waits_for_video(film: World) -> None:
+    seat = viewer_of(film)
+    for number in (1, 2):
+        put(film, came(number))
+    assert kinds(seat) == [("jpeg", None), ("jpeg", None)]
+    assert film.stream.encoder.encodes == 0
+
+
+def test_where_the_link_is_too_narrow_for_that_it_is_video_from_then_on(film: World) -> None:
+    seat = viewer_of(film)
+    put(film, came(1))
+    ladder = seat.viewer.watches["env"].ladder
+    assert ladder is not None
+    ladder.fell, seat.viewer.watches["env"].aim = True, None
+    for number in (2, 3):
+        put(film, came(number))
+    assert kinds(seat) == [("jpeg", None), ("h264", True), ("h264", False)]
 
 
 def test_who_cannot_gets_jpegs_beside(film: World) -> None:

@@ -267,7 +267,7 @@ class Delivery:
 
     def _aim(self, stream: Stream, frame: Frame, watch: Watch) -> Aim:
         """What a viewer is to be sent."""
-        fixed, why = watch.quality, None
+        fixed, why, ladder = watch.quality, None, None
         if fixed is not None:
             point = Point(fixed, 1.0, 1.0)
         else:
@@ -282,7 +282,9 @@ class Delivery:
             widest = min(widest or width, max(16, round(width * point.size)))
         rung = watch.rung._replace(quality=point.quality, max_width=widest)
         chain = None
-        if watch.video and rung.format == "auto" and stream.video:
+        # What came as it is wanted is there sooner as it is, for as long as the link carries it.
+        as_it_came = ladder is not None and not ladder.fell and stream.encoder.has(frame, rung)
+        if watch.video and rung.format == "auto" and stream.video and not as_it_came:
             full = watch.full_colour and frame.source is None and codec.is_pixel_art(frame.pixels)
             chain = ChainKey(rung._replace(format="h264"), fps or stream.pace.fps, width, height, full)
         aim = Aim(rung, fps, chain, point, fixed is None, why, stream.edition, width, height)
