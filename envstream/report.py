@@ -8,11 +8,13 @@ from envstream.config import PRESETS
 from envstream.playback import by_rate
 from envstream.stream import Stream
 
+RECENT = 100  # Episodes over which the mean of returns is told.
+
 
 def status(stream: Stream, now: float) -> dict[str, Any]:
     """What the page is told about a stream."""
     frame = stream.buffer.newest()
-    info = frame.info if frame else {}
+    info = {**(frame.info if frame else {}), **stream.said}
     played = stream.episodes_played
     sent = played if played is not None and played.viewers and not stream.viewers else stream
     place, waiting = stream.place, stream.waiting(now)
@@ -21,6 +23,9 @@ def status(stream: Stream, now: float) -> dict[str, Any]:
         "title": stream.title,
         "group": place.group if place else None,
         "env": place.env if place else None,
+        "run": stream.identity.run,
+        "rank": stream.identity.rank,
+        "host": stream.identity.host,
         "camera": stream.camera,
         "state": stream.state(now),
         "message": stream.message,
@@ -40,6 +45,7 @@ def status(stream: Stream, now: float) -> dict[str, Any]:
         "episode": info.get("episode"),
         "step": info.get("step"),
         "return": info.get("return"),
+        **_returns(stream),
         "totalSteps": info.get("totalSteps"),
         "stepsPerSecond": stream.steps_per_second(now),
         "overhead": round(stream.overhead(now), 4),
@@ -48,6 +54,17 @@ def status(stream: Stream, now: float) -> dict[str, Any]:
         "frameNumber": frame.number if frame else None,
         "session": None if stream.session is None else dict(stream.session()),
         **_replayable(stream, now),
+    }
+
+
+def _returns(stream: Stream) -> dict[str, float | None]:
+    """How its episodes ended: the mean of the last hundred, and the best of all that are known."""
+    totals = [episode.total for episode in stream.episodes]
+    last = totals[-RECENT:]
+    mean, best = (sum(last) / len(last), max(totals)) if totals else (None, None)
+    return {
+        "meanReturn": stream.said.get("meanReturn", mean),
+        "bestReturn": stream.said.get("bestReturn", best),
     }
 
 

@@ -14,6 +14,7 @@ from envstream.cache import Cache
 from envstream.config import StreamConfig
 from envstream.encoder import Encoder, Picture
 from envstream.frame import Frame
+from envstream.identity import Identity
 from envstream.pace import Budget, Pace, Rate, Steps
 from envstream.performance import performance
 from envstream.playback import Screening
@@ -99,6 +100,8 @@ class Stream:
         self.message: str | None = None
         self._message_lasts = False
         self.ended = False
+        self.identity = Identity()
+        self.said: dict[str, Any] = {}  # What who makes its pictures says beside them, as in a status.
         self.camera = False  # Whether it is what a camera sees: then it has no episodes.
         self.timing: Timing | None = None  # How long the stages take, where somebody wants to know.
         self.drawn: Stream | None = None  # The same with what was found drawn into it.

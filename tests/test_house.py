@@ -21,7 +21,7 @@ PACKAGE = ROOT / "envstream"
 
 # From the ground up. A module imports from lower floors only, never from its own.
 FLOORS = [
-    {"_version", "errors", "wire", "pyboy_game.opcodes"},
+    {"_version", "errors", "wire", "identity", "pyboy_game.opcodes"},
     {"sessions.annexb", "sessions.arrival", "sessions.roll", "push.choice", "push.meter", "push.owed"},
     {"processing.timeline", "processing.worker", "detection.boxes", "detection.adaption", "timing"},
     {"detection.layouts", "detection.score"},
