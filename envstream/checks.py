@@ -178,16 +178,20 @@ def processors(key: str, value: Any) -> list[dict[str, Any]]:
     return [dict(each) for each in told]
 
 
+BUSES = ("redis", "rediss")
+
+
 def hub(key: str, value: Any) -> str:
-    """The address of a server elsewhere, without a name or a password in it."""
-    expected = "the address of a server that publishers reach, such as ws://host:8080/stream"
+    """The address of a server elsewhere, without a name or a password in it; of Redis it may have both."""
+    expected = "an address such as ws://host:8080/stream or redis://host:6379/0"
     try:
         address = urlsplit(text(key, value))
         port, name = address.port, address.hostname
     except ValueError:  # A SettingError is one as well.
         raise SettingError.value(key, value, expected) from None
-    odd = "@" in address.netloc or not value.isprintable() or " " in value
-    if address.scheme not in ("ws", "wss") or not name or port == 0 or odd:
+    bus = address.scheme in BUSES
+    odd = ("@" in address.netloc and not bus) or not value.isprintable() or " " in value
+    if address.scheme not in ("ws", "wss", *BUSES) or not name or port == 0 or odd:
         raise SettingError.value(key, value, expected)
     return str(value)
 

@@ -156,7 +156,12 @@ class StreamConfig:
         0.05, checks.number(0.001, 10), "seconds that one look may take before it is made smaller"
     )
     videoStreamHub: str | None = _key(
-        None, checks.or_none(checks.hub), "ws:// or wss:// of a server elsewhere that shows this env"
+        None,
+        checks.or_none(checks.hub),
+        "where this is shown instead: ws:// or wss:// of a server, or redis:// or rediss:// for many of them",
+    )
+    videoStreamRun: str | None = _key(
+        None, checks.or_none(checks.text), "what the run is called; null = after the job, or the script"
     )
     videoRecord: bool = _key(False, checks.boolean, "record episodes to files")
     videoRecordFolder: str = _key("videos", checks.text, "where recordings go")

@@ -36,7 +36,7 @@ class Hub:
         self.run = run or secrets.token_hex(8)
         self.cache = Cache(int(config.videoStreamCacheMemory * 1_000_000))
         self.archive = Archive(config.videoStreamKeepEpisodes, int(config.videoStreamKeepMemory * 750_000))
-        self._shelves: dict[tuple[Path, int | None], Shelf] = {}
+        self._shelves: dict[tuple[Path, int | None, str], Shelf] = {}
         self.streams: dict[str, Stream] = {}
         self.started = time.monotonic()
         self.boot = secrets.token_hex(8)
@@ -97,9 +97,9 @@ class Hub:
         """Threads for recordings and clips: those who watch do not wait for them."""
         return ThreadPoolExecutor(max(2, min(4, os.cpu_count() or 2)), thread_name_prefix="envstream-make")
 
-    def shelf(self, folder: Path, keep: int | None) -> Shelf:
-        """Where this run's recordings in a folder are kept, the newest `keep` of them."""
-        return self._shelves.setdefault((folder, keep), Shelf(folder, keep, self.run))
+    def shelf(self, folder: Path, keep: int | None, run: str) -> Shelf:
+        """Where a run's recordings in a folder are kept, the newest `keep` of them."""
+        return self._shelves.setdefault((folder, keep, run), Shelf(folder, keep, run))
 
     def trim(self) -> None:
         """Keep the replays of all live pictures together within their quarter of the memory for replay."""

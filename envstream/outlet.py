@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import itertools
 import logging
+import multiprocessing
 import os
 import secrets
 import socket
@@ -14,12 +15,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from envstream._version import __version__
 from envstream.config import StreamConfig
 from envstream.errors import SharedMemoryError
+from envstream.identity import Identity, identity
 from envstream.links.block import Block
 from envstream.links.channel import Channel, Nature
+from envstream.links.hosting import HostingWorker
+from envstream.links.rendezvous import Rendezvous
 from envstream.links.sidecar import Sidecar
-from envstream.links.worker import Address, Worker
+from envstream.links.worker import Address
 
 log = logging.getLogger("envstream")
 
@@ -61,24 +66,30 @@ class Outlet:
         self.address: Address | None = None
         self.failure: str | None = None
         self.token = token_of(config)
+        self._place = place_of(config)
         self._start: dict[str, Any] = {
             "op": "start",
+            "version": __version__,
             "token": self.token,
+            "made": self.token is not None and self.token != config.videoStreamToken,
             "port": config.videoStreamPort,
+            "place": self._place,
             "pid": os.getpid(),
+            "identity": identity_here(config)._asdict(),
             "run": secrets.token_hex(8),
             "secret": secrets.token_urlsafe(24),
         }
         self._worker = self._make_worker(config.videoStreamWorker)
 
-    def _make_worker(self, kind: str) -> Worker:
-        worker: Worker
+    def _make_worker(self, kind: str) -> HostingWorker:
+        worker: HostingWorker
         if kind == "thread":
             from envstream.web.thread import ThreadWorker
 
             worker = ThreadWorker(self._start, self._came_up, self._gave_up)
         else:
             worker = Sidecar(self._start, self._came_up, self._fall_back)
+        worker.rendezvous = None if self._place is None else Rendezvous(*self._place)
         return worker
 
     def open(
@@ -91,13 +102,7 @@ class Outlet:
     ) -> Channel:
         """A channel for an env, or for `envs` of a vector env. The server comes up meanwhile."""
         with _lock:
-            try:
-                block = Block.create(config.max_pixels, shared=isinstance(self._worker, Sidecar))
-            except SharedMemoryError as error:
-                if not isinstance(self._worker, Sidecar):
-                    raise
-                self._fall_back(str(error))
-                block = Block.create(config.max_pixels, shared=False)
+            block = self._block(config)
             name = self._free_name(title)
             channel = Channel(name, title, settings, block, self.wake, envs, nature)
             first = not self._channels
@@ -108,6 +113,15 @@ class Outlet:
                 self._worker.launch()
             self._worker.add(channel)
             return channel
+
+    def _block(self, config: StreamConfig) -> Block:
+        try:
+            return Block.create(config.max_pixels, shared=True)
+        except SharedMemoryError as error:
+            if isinstance(self._worker, Sidecar):
+                self._fall_back(str(error))
+            self._worker.rendezvous = None  # What is not shared no other process can show.
+            return Block.create(config.max_pixels, shared=False)
 
     def close(self, channel: Channel) -> None:
         """End one stream; the last one takes the server with it."""
@@ -165,12 +179,15 @@ class Outlet:
 
     def _came_up(self, address: Address) -> None:
         self.address = address
-        self._start["port"] = address.port
+        if address.shared:
+            self.token = address.token
+        else:
+            self._start["port"] = address.port
         self._up.set()
         url = self.url
         if url != self._announced:
             self._announced = url
-            elsewhere = self._config.videoStreamHub is not None
+            elsewhere = address.shared or self._config.videoStreamHub is not None
             said = f"envstream: shown at {url}" if elsewhere else announcement(address, self.query)
             sys.stderr.write(said + "\n")
             sys.stderr.flush()
@@ -193,6 +210,22 @@ class Outlet:
                 self._worker.launch()
             for channel in self._channels:
                 self._worker.add(channel)
+
+
+def place_of(config: StreamConfig) -> tuple[str, int] | None:
+    """Where processes with these settings find each other's server; None: each has its own, if any."""
+    elsewhere = config.videoStreamHub is not None
+    if not config.videoStream or elsewhere or config.videoStreamPort == 0:
+        return None
+    return config.videoStreamHost, config.videoStreamPort
+
+
+def identity_here(config: StreamConfig) -> Identity:
+    """Who this process is."""
+    process = multiprocessing.current_process()
+    worker = process.name if multiprocessing.parent_process() is not None else None
+    host, script = socket.gethostname(), sys.argv[0] if sys.argv else ""
+    return identity(config.videoStreamRun, os.environ, script, worker, host, os.getpid())
 
 
 def token_of(config: StreamConfig) -> str | None:

@@ -112,7 +112,8 @@ class Making:
         recording.missing += outcome.pop("missing", 0)
         recording.finish(outcome)
         config = self._stream.config
-        shelf = self._hub.shelf(Path(config.videoRecordFolder), config.videoRecordKeep)
+        run = self._stream.identity.life or self._hub.run
+        shelf = self._hub.shelf(Path(config.videoRecordFolder), config.videoRecordKeep, run)
         problem = shelf.done(recording)
         report(self._stream, recording.problem or problem)
 
@@ -196,7 +197,7 @@ def recorded(hub: Hub, stream: Stream, about: Mapping[str, Any]) -> dict[str, An
     return {
         "env": stream.title,
         "stream": stream.name,
-        "run": hub.run,
+        "run": stream.identity.life or hub.run,
         **{key: value for key, value in about.items() if key not in ("clip", "most", "record", "env")},
         "sub_env": about.get("env"),
         "config": {key: value for key, value in settings.items() if key not in SECRET},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,9 @@ from envstream.frame import Frame
 sys.path.insert(0, str(Path(__file__).parent))
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+# Runs of tests find each other's servers no more than those of two users do.
+_MEETING = tempfile.TemporaryDirectory(prefix="envstream-")
+os.environ["XDG_RUNTIME_DIR"] = _MEETING.name
 
 
 def missing(what: str, how: str) -> None:

@@ -64,6 +64,7 @@ class Channel:
         self.nature = nature
         self.envs = None if envs is None else list(envs)
         self.title = title
+        self.shown_as: str | None = None  # The stream's name, where it is another than the channel's.
         self.settings = dict(settings)
         self.block = block
         self.note: dict[str, Any] | None = None  # The last sentence about it, for a server started anew.

@@ -10,6 +10,7 @@ from typing import Any
 from envstream import settings as given
 from envstream.frame import Frame
 from envstream.hub import Hub
+from envstream.identity import Identity
 from envstream.links.block import Block
 from envstream.links.reader import Capture, Reader
 from envstream.pace import Budget
@@ -87,6 +88,7 @@ class Intake:
         arrived: called with a stream that has a new frame.
         changed: called when a status changed that the pages should hear of at once.
         takes: makes what deals with the episodes that come through one block.
+        identity: whose streams these are.
     """
 
     def __init__(
@@ -96,8 +98,10 @@ class Intake:
         arrived: Callable[[Stream], None],
         changed: Callable[[], None],
         takes: Callable[[], Takes],
+        identity: Identity = Identity(),  # noqa: B008 - immutable
     ) -> None:
         self._hub = hub
+        self._identity = identity
         self._opened = opened
         self._arrived = arrived
         self._changed = changed
@@ -106,10 +110,15 @@ class Intake:
         self._budgets: dict[float, Budget] = {}
         self._ended: list[Takes] = []  # Of envs that were closed, and whose files are not yet whole.
 
-    def open(self, message: dict[str, Any], block: Block) -> None:
-        """A trainer announced a stream, or those of a vector env, whose pictures come through `block`."""
+    def open(self, message: dict[str, Any], block: Block) -> str:
+        """A trainer announced a stream, or those of a vector env, whose pictures come through `block`.
+
+        Returns:
+            The name under which it is shown: others may have one of its name.
+        """
         settings = given.read(message["settings"])
-        name, title, envs = message["name"], message["title"], message.get("envs")
+        title, envs = message["title"], message.get("envs")
+        name = self._free_name(message.get("as") or self._own_name(message["name"]), envs is not None)
         share = settings.videoStreamMaxOverhead
         # One share of the trainer's time for everything it shows.
         budget = self._budgets.setdefault(share, Budget(share))
@@ -120,15 +129,31 @@ class Intake:
             streams = [
                 self._hub.open(f"{name}/{place.env}", title, settings, budget, place) for place in places
             ]
-        self._feeds[name] = feed = Feed(Reader(block), streams, self._takes())
+        self._feeds[message["name"]] = feed = Feed(Reader(block), streams, self._takes())
         feed.takes.known = {int(take): about for take, about in message.get("takes", {}).items()}
         for stream in streams:
             screening = stream.screening
             screening.natural_fps = message.get("fps") or settings.videoFps
             screening.together = message.get("together") or 1
             screening.possible = message.get("episodes", False)
+            stream.identity = self._identity
             self._opened(stream)
         self.look()
+        return name
+
+    def _own_name(self, name: str) -> str:
+        rank = self._identity.rank
+        return name if rank is None else f"{name} · rank {rank}"
+
+    def _free_name(self, wanted: str, several: bool) -> str:
+        """A name that no running stream has, but for one of this very trainer that it begins anew."""
+        mine = {stream for feed in self._feeds.values() for stream in feed.streams}
+        others = [one for one in self._hub.streams.values() if not one.ended and one not in mine]
+        taken = {one.place.group if several and one.place is not None else one.name for one in others}
+        name, number = wanted, 2
+        while name in taken:
+            name, number = f"{wanted}-{number}", number + 1
+        return name
 
     def note(self, message: dict[str, Any]) -> None:
         """A trainer has a sentence to show about one of its envs."""
@@ -144,6 +169,16 @@ class Intake:
             stream.choose(message["quality"])
         if feed is not None:
             self._changed()
+
+    def channel(self, stream: Stream) -> str | None:
+        """The name of the channel that a stream comes through; None: it is no stream of this trainer."""
+        return next((name for name, feed in self._feeds.items() if stream in feed.streams), None)
+
+    def end(self) -> None:
+        """The trainer is gone: its streams have ended."""
+        for feed in self._feeds.values():
+            for stream in feed.streams:
+                stream.finish()
 
     @property
     def pending(self) -> bool:

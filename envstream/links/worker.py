@@ -25,11 +25,18 @@ SWITCH_INTERVAL = 50e-6  # Seconds.
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens."""
+    """Where a server listens.
+
+    Attributes:
+        token: what opens its page, where it is another process's; None = what this process has itself.
+        shared: whether it is another process's.
+    """
 
     scheme: str
     host: str
     port: int
+    token: str | None = None
+    shared: bool = False
 
     @property
     def url(self) -> str:
@@ -111,6 +118,8 @@ class Worker(ABC):
         """The server said something that is no news of its address."""
         if message["op"] == "quality":
             self.chosen(message)
+        elif message["op"] == "named":
+            self.named(message)
         elif message["op"] == "warning" and message["message"] not in self._warned:
             self._warned.add(message["message"])
             log.warning("envstream: %s: %s", message["name"], message["message"])
@@ -123,6 +132,13 @@ class Worker(ABC):
             for channel in self._channels:
                 if channel.name == message["name"]:
                     channel.settings["videoStreamQuality"] = message["quality"]
+
+    def named(self, message: Mapping[str, Any]) -> None:
+        """The server shows a channel under another name; a server to come is asked for the same."""
+        with self._lock:
+            for channel in self._channels:
+                if channel.name == message["name"]:
+                    channel.shown_as = message["as"]
 
     def remove(self, channel: Channel) -> None:
         """Forget a channel that was closed."""
@@ -177,6 +193,7 @@ class Worker(ABC):
             "op": "open",
             "name": channel.name,
             "title": channel.title,
+            "as": channel.shown_as,
             "settings": channel.settings,
             "envs": channel.envs,
             **channel.nature._asdict(),

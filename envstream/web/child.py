@@ -8,21 +8,11 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any
 
-from envstream.links.block import Block
 from envstream.web.server import run
+from envstream.web.trainers import attach
 
 _NICER = 5
-
-
-def attach(message: dict[str, Any], descriptors: list[int]) -> Block:
-    """The trainer's block, from the descriptor that came with its announcement."""
-    descriptor = descriptors.pop(0)
-    try:
-        return Block.attach(descriptor, message["max_pixels"])
-    finally:
-        os.close(descriptor)
 
 
 def _give_way() -> None:
@@ -36,13 +26,20 @@ def _give_way() -> None:
         Path("/proc/self/autogroup").write_text(str(_NICER))
 
 
+def _be_quiet() -> None:
+    """Who reads what the first trainer said waits for the end of it, and not for that of others."""
+    with Path(os.devnull).open("r+b") as nothing:
+        for descriptor in (1, 2):
+            os.dup2(nothing.fileno(), descriptor)
+
+
 def main() -> None:
     """Serve until the trainer is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the trainer.
     line = socket.socket(fileno=os.dup(0))
     sys.setswitchinterval(0.001)  # Flask's threads give way to the event loop sooner.
     # Not before it is up: where training keeps every core busy, the page would take seconds to appear.
-    run(line, attach, up=_give_way)
+    run(line, attach, up=_give_way, left=_be_quiet)
 
 
 if __name__ == "__main__":

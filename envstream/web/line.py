@@ -63,6 +63,10 @@ class Line:
         except OSError:
             self.ended.set()
 
+    def close(self) -> None:
+        """Hang up."""
+        self._line.close()
+
     def _hear(self, heard: Callable[[], None]) -> None:
         self._early += self._incoming.receive()
         heard()

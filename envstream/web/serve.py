@@ -12,12 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from envstream._version import __version__
 from envstream.config import StreamConfig
 from envstream.errors import SettingError
 from envstream.links import control
 from envstream.links.block import Block
+from envstream.links.rendezvous import Rendezvous
 from envstream.links.worker import Address
-from envstream.outlet import announcement, query_of, token_of
+from envstream.outlet import announcement, place_of, query_of, token_of
 from envstream.settings import portable
 from envstream.web.server import run
 
@@ -34,6 +36,9 @@ class Service:
         self._ours, theirs = socket.socketpair()
         start = {
             "op": "start",
+            "version": __version__,
+            "place": place_of(config),
+            "lock": self._lock(config),
             # What it shows comes from publishers: there is nothing to record, and no page elsewhere.
             "settings": {**portable(given, config), "videoStream": True, "videoRecord": False},
             "token": self._token,
@@ -45,6 +50,15 @@ class Service:
         control.send(self._ours, start)
         self._server = threading.Thread(target=self._run, args=(theirs,), name="envstream-server")
         self._listener = threading.Thread(target=self._listen, name="envstream-line", daemon=True)
+
+    @staticmethod
+    def _lock(config: StreamConfig) -> int | None:
+        """What makes this the server that trainers of this machine find; None: there is one already."""
+        place = place_of(config)
+        try:
+            return None if place is None else Rendezvous(*place).claim()
+        except OSError:
+            return None
 
     def start(self) -> None:
         """Begin to serve."""

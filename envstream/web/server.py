@@ -17,7 +17,7 @@ from envstream import settings as given
 from envstream.config import StreamConfig
 from envstream.errors import AddressError, EnvstreamError
 from envstream.hub import Hub
-from envstream.links.block import Block
+from envstream.identity import Identity
 from envstream.links.intake import Intake
 from envstream.sessions.table import Sessions
 from envstream.stream import Stream
@@ -33,25 +33,36 @@ from envstream.web.messages import Board
 from envstream.web.player import Player
 from envstream.web.recorder import Recorder
 from envstream.web.site import Site, scheme_of
+from envstream.web.trainer import Attach, Trainer
+from envstream.web.trainers import Trainers
 from envstream.web.uplinks import Uplinks
 
 log = logging.getLogger("envstream")
 
 LAST_WORDS = 0.5  # Seconds in which viewers hear that the run has ended.
 
-Attach = Callable[[dict[str, Any], list[int]], Block]
+
+Call = Callable[[], None]
+
+
+def _nothing() -> None:
+    pass
 
 
 class Server:
-    """Serves one hub over one port, fed by the control line of one trainer.
+    """Serves one hub over one port, fed by the control lines of trainers, until the last of them is gone.
 
     Args:
-        line: the control line's end; its first message says how to start.
+        line: the first control line's end; its first message says how to start.
         attach: how to come by a block that the trainer announced.
         up: called when it listens.
+        left: called when the trainer that began it is gone, and it goes on for others.
     """
 
-    def __init__(self, line: socket.socket, attach: Attach, up: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, line: socket.socket, attach: Attach, up: Call = _nothing, left: Call = _nothing
+    ) -> None:
+        self._left = left
         self._line = Line(line)
         self._attach = attach
         self._up = up
@@ -59,9 +70,10 @@ class Server:
         self._site: Site | None = None
         self._sessions: Sessions | None = None
         self._uplinks: Uplinks | None = None
+        self._trainers: Trainers | None = None
 
     async def run(self) -> None:
-        """Serve until the control line ends, then say so to the viewers and stop."""
+        """Serve until the last control line ends, then say so to the viewers and stop."""
         self._loop = asyncio.get_running_loop()
         start = await self._line.first()
         if start is None:
@@ -72,29 +84,28 @@ class Server:
         listener: socket.socket | None = None
         try:
             listener = await self._listener(settings, start["port"])
-            self._assemble(settings, start, listener)
+            trainers = self._assemble(settings, start, listener)
             # Of a server on its own, what it was told to serve is what others left in its folder as well.
             unfinished = self._sessions.recover() if self._sessions and hub.alone else 0
         except EnvstreamError as error:
             self._line.send({"op": "failed", "message": str(error)})
             self._let_go(listener)
             return
-        self._line.listen(self._hear)
-        self._hear()
+        trainers.begin(start, self._line, self._attach)
         beat = asyncio.ensure_future(self._beat(start["pid"]))
         # Where nothing is served, it goes on until the run ends.
         serving = self._loop.create_future() if self._site is None else await self._site.start()
         self._listens(unfinished)
-        ended = asyncio.ensure_future(self._line.ended.wait())
-        await asyncio.wait((ended, serving), return_when=asyncio.FIRST_COMPLETED)
-        self._line.deafen()
+        trainers.meet(start, self._site)
+        gone = asyncio.ensure_future(trainers.gone.wait())
+        await asyncio.wait((gone, serving), return_when=asyncio.FIRST_COMPLETED)
         beat.cancel()
         await self._last_words()
         hub.close()
 
     def _assemble(
         self, settings: StreamConfig, start: dict[str, Any], listener: socket.socket | None
-    ) -> None:
+    ) -> Trainers:
         """All that works on the hub."""
         hub, loop = self._hub, self._loop
         self._fanout = fanout = Fanout(hub, loop)
@@ -109,7 +120,7 @@ class Server:
         if settings.videoStreamHub is not None:
             send = self._line.send
             self._uplinks = Uplinks(hub, fanout, start["secret"], self._say, self._follow, send)
-        self._intake = Intake(hub, self._opened, self._arrived, self._tell, self._takes)
+        trainers = self._trainers = Trainers(start["token"], self._intake, self._left)
         self._recorder = Recorder(hub, fanout, partial(self._from_thread, self._tell), self._say)
         if listener is not None:
             access = Access(start["token"], settings.videoStreamAllowedHosts, scheme_of(settings))
@@ -118,6 +129,19 @@ class Server:
             cameras = Cameras(hub, sessions, self._lookouts, open=start["token"] is None)
             application = Application(hub, access, fanout, self._chosen, command, sessions, cameras)
             self._site = Site(application, settings, listener)
+        return trainers
+
+    def _intake(self, identity: Identity) -> Intake:
+        """What takes in the streams of one trainer."""
+        intake: Intake
+
+        def takes() -> Takes:
+            resume = partial(self._from_thread, lambda: intake.look())
+            say, begun = partial(self._from_thread, self._say), partial(self._from_thread, self._player.begun)
+            return Takes(self._hub, say, resume, begun)
+
+        intake = Intake(self._hub, self._opened, self._arrived, self._tell, takes, identity)
+        return intake
 
     def _arrived(self, stream: Stream) -> None:
         """A stream has a new frame."""
@@ -155,16 +179,6 @@ class Server:
         if self._uplinks is not None:
             self._uplinks.opened(stream)
 
-    def _takes(self) -> Takes:
-        """What deals with the episodes of one trainer's block."""
-        resume, begun = partial(self._from_thread, self._intake.look), self._player.begun
-        return Takes(
-            self._hub,
-            partial(self._from_thread, self._say),
-            resume,
-            partial(self._from_thread, begun),
-        )
-
     def _from_thread(self, call: Callable[..., None], *given: Any) -> None:
         with contextlib.suppress(RuntimeError):  # The loop has just ended.
             self._loop.call_soon_threadsafe(partial(call, *given))
@@ -172,8 +186,13 @@ class Server:
     def _say(self, stream: Stream, message: str) -> None:
         """Something that the page and the trainer's log are to know."""
         stream.say(message, lasting=True)
-        self._line.send({"op": "warning", "name": stream.title, "message": message})
+        self._owner(stream).line.send({"op": "warning", "name": stream.title, "message": message})
         self._tell()
+
+    def _owner(self, stream: Stream) -> Trainer:
+        """Whose stream it is; of one that no trainer has, the first is told."""
+        assert self._trainers is not None
+        return self._trainers.owner(stream)
 
     def _listens(self, unfinished: int) -> None:
         if self._site is None:
@@ -181,20 +200,8 @@ class Server:
         else:
             self._line.send({"op": "listening", **self._site.address, "unfinished": unfinished})
         # What is recorded the trainer draws as quickly as it can: a server that gave way would lag behind.
-        if self._up is not None and not self._hub.config.videoRecord:
+        if not self._hub.config.videoRecord:
             self._up()
-
-    def _hear(self) -> None:
-        """The trainer said something, or wrote something into its blocks."""
-        intake = self._intake
-        for message in self._line.messages():
-            if message["op"] == "open":
-                intake.open(message, self._attach(message, self._line.descriptors))
-            elif message["op"] == "note":
-                intake.note(message)
-            elif message["op"] == "quality":
-                intake.choose(message)
-        intake.look()
 
     def _chosen(self, stream: Stream) -> None:
         """Somebody chose another quality on a page. Called from Flask's threads."""
@@ -202,8 +209,7 @@ class Server:
 
     def _follow(self, stream: Stream) -> None:
         """The trainer, the other pages and the pace follow what was chosen."""
-        name = stream.place.group if stream.place is not None else stream.name
-        self._line.send({"op": "quality", "name": name, "quality": stream.quality})
+        self._owner(stream).chosen(stream)
         self._fanout.revive()
         self._tell()
 
@@ -233,7 +239,8 @@ class Server:
                 self._line.ended.set()
 
     def _look(self, now: float) -> None:
-        self._intake.look()
+        assert self._trainers is not None
+        self._trainers.look()
         self._fanout.revive()
         self._player.look()
         self._recorder.tidy()
@@ -246,10 +253,12 @@ class Server:
         self._tell()
 
     async def _last_words(self) -> None:
-        intake, site = self._intake, self._site
+        trainers, site = self._trainers, self._site
+        assert trainers is not None
+        trainers.close()
         if site is not None:
             site.release()
-        intake.look()
+        trainers.look()
         self._recorder.finish()
         self._lookouts.close()
         if self._uplinks is not None:
@@ -259,32 +268,29 @@ class Server:
         if self._listeners:
             await asyncio.sleep(LAST_WORDS)
         stopped = asyncio.ensure_future(site.stop()) if site is not None else None
-        await self._write_out(intake)
+        await self._write_out(trainers)
         if stopped is not None:
             await stopped
         if self._sessions is not None:  # Not before nobody sends any more.
             self._sessions.close()
 
-    async def _write_out(self, intake: Intake) -> None:
-        """Finish what is being recorded: what the trainer left behind is still there."""
-        while intake.pending:
-            intake.look()
-            await asyncio.sleep(0.005)
-        intake.finish()
+    async def _write_out(self, trainers: Trainers) -> None:
+        """Finish what is being recorded: what the trainers left behind is still there."""
+        await trainers.finish()
         self._hub.finish()  # What was left in a block may have looked like news.
-        while intake.busy or self._recorder.busy:
+        while self._recorder.busy:
             await asyncio.sleep(0.005)
 
 
-def run(line: socket.socket, attach: Attach, up: Callable[[], None] | None = None) -> None:
-    """Run a server in this thread until its trainer is gone; `up` is called when it listens."""
+def run(line: socket.socket, attach: Attach, up: Call = _nothing, left: Call = _nothing) -> None:
+    """Run a server in this thread until the last trainer is gone; see `Server`."""
 
     async def serve() -> None:
-        await Server(line, attach, up).run()
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
+        await Server(line, attach, up, left).run()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*rest, return_exceptions=True)
 
     loop = new_loop()
     try:
