@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import itertools
 import logging
 import multiprocessing
@@ -13,10 +12,10 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from envstream._version import __version__
 from envstream.config import StreamConfig
+from envstream.entrance import announcement, place_of, query_of, token_of
 from envstream.errors import SharedMemoryError
 from envstream.identity import Identity, identity
 from envstream.links.block import Block
@@ -89,6 +88,7 @@ class Outlet:
             worker = ThreadWorker(self._start, self._came_up, self._gave_up)
         else:
             worker = Sidecar(self._start, self._came_up, self._fall_back)
+        worker.shown = self._shown
         worker.rendezvous = None if self._place is None else Rendezvous(*self._place)
         return worker
 
@@ -192,6 +192,13 @@ class Outlet:
             sys.stderr.write(said + "\n")
             sys.stderr.flush()
 
+    def _shown(self, where: str) -> None:
+        self._up.set()
+        if where != self._announced:
+            self._announced = where
+            sys.stderr.write(f"envstream: shown through {where}, on the pages of its servers\n")
+            sys.stderr.flush()
+
     def _gave_up(self, reason: str) -> None:
         self.failure = reason
         self._up.set()
@@ -212,63 +219,12 @@ class Outlet:
                 self._worker.add(channel)
 
 
-def place_of(config: StreamConfig) -> tuple[str, int] | None:
-    """Where processes with these settings find each other's server; None: each has its own, if any."""
-    elsewhere = config.videoStreamHub is not None
-    if not config.videoStream or elsewhere or config.videoStreamPort == 0:
-        return None
-    return config.videoStreamHost, config.videoStreamPort
-
-
 def identity_here(config: StreamConfig) -> Identity:
     """Who this process is."""
     process = multiprocessing.current_process()
     worker = process.name if multiprocessing.parent_process() is not None else None
     host, script = socket.gethostname(), sys.argv[0] if sys.argv else ""
     return identity(config.videoStreamRun, os.environ, script, worker, host, os.getpid())
-
-
-def token_of(config: StreamConfig) -> str | None:
-    """What opens the page of a server with these settings, made where there has to be one; None = nothing."""
-    token = config.videoStreamToken
-    if config.videoStreamHub is not None:
-        return token  # Whatever opens the page there; it is not for us to make.
-    if token == "auto" or (token is None and (not config.loopback or in_notebook_kernel())):
-        return secrets.token_urlsafe(16)
-    return token
-
-
-def query_of(token: str | None) -> str:
-    """What an address of the page needs to be let in."""
-    return f"?token={quote(token, safe='')}" if token else ""
-
-
-def in_notebook_kernel() -> bool:
-    """Whether this is a Jupyter kernel.
-
-    There a token is made on loopback too: Jupyter's proxy passes the name of its own host on, which is
-    trusted only with a token, and a hub's machine has many users.
-    """
-    shell = sys.modules.get("IPython")
-    return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
-
-
-def announcement(address: Address, query: str) -> str:
-    """The line printed at the start: where the page is, and how to reach it from a laptop."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # A container without an entry for this user.
-        user = "user"
-    port, host = address.port, address.host
-    everywhere = host in ("0.0.0.0", "::")
-    name = socket.gethostname()
-    url = f"{address.scheme}://{name}:{port}/{query}" if everywhere else address.url + query
-    inner = "127.0.0.1" if everywhere else host
-    return (
-        f"envstream: watch at {url}\n"
-        f"envstream: from your laptop: ssh -L {port}:{inner}:{port} {user}@{name} "
-        f"and then {address.scheme}://127.0.0.1:{port}/{query}"
-    )
 
 
 def connect(config: StreamConfig) -> Outlet:

@@ -17,16 +17,9 @@ def status(stream: Stream, now: float) -> dict[str, Any]:
     info = {**(frame.info if frame else {}), **stream.said}
     played = stream.episodes_played
     sent = played if played is not None and played.viewers and not stream.viewers else stream
-    place, waiting = stream.place, stream.waiting(now)
+    waiting = stream.waiting(now)
     return {
-        "name": stream.name,
-        "title": stream.title,
-        "group": place.group if place else None,
-        "env": place.env if place else None,
-        "run": stream.identity.run,
-        "rank": stream.identity.rank,
-        "host": stream.identity.host,
-        "camera": stream.camera,
+        **_whose(stream),
         "state": stream.state(now),
         "message": stream.message,
         "width": frame.width if frame else None,
@@ -54,6 +47,21 @@ def status(stream: Stream, now: float) -> dict[str, Any]:
         "frameNumber": frame.number if frame else None,
         "session": None if stream.session is None else dict(stream.session()),
         **_replayable(stream, now),
+    }
+
+
+def _whose(stream: Stream) -> dict[str, Any]:
+    """What it is called, and whose it is."""
+    place, identity = stream.place, stream.identity
+    return {
+        "name": stream.name,
+        "title": stream.title,
+        "group": place.group if place else None,
+        "env": place.env if place else None,
+        "run": identity.run,
+        "rank": identity.rank,
+        "host": identity.host,
+        "camera": stream.camera,
     }
 
 

@@ -280,9 +280,11 @@ class Stream:
         frame = self.buffer.newest()
         # Sub-envs step together: what each of thousands that nobody looks at has done is no news.
         steps = None if self.place else self._steps.newest
+        told = self.episodes_seen if self.said else None
         number = frame.number if frame else None
         session = tuple(self.session().values()) if self.session is not None else None
-        return (self.ended, self.message, number, self.watchers, self.failures, self.quality, steps, session)
+        state = (self.ended, self.message, number, self.watchers, self.failures, self.quality)
+        return (*state, steps, told, session)
 
     def performance(self) -> dict[str, Any]:
         """What its pictures cost, and how many were shown; see `performance.performance`."""

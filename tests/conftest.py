@@ -32,7 +32,13 @@ def missing(what: str, how: str) -> None:
     pytest.skip(f"{what} is missing; {how}")
 
 
-PACKAGES = {"chromium": "chromium", "ffmpeg": "ffmpeg", "openssl": "openssl", "nginx": "nginx-light"}
+PACKAGES = {
+    "chromium": "chromium",
+    "ffmpeg": "ffmpeg",
+    "openssl": "openssl",
+    "nginx": "nginx-light",
+    "redis-server": "redis-server",
+}
 
 
 @pytest.fixture
@@ -51,7 +57,24 @@ def required() -> Callable[[str], str]:
 
 # A file's tests stay together. The files that take longest begin, so that none of them is left for the end,
 # when the other worker has nothing to do.
-LONGEST = ()
+LONGEST = (
+    "test_benchmarks",
+    "test_page",
+    "test_page_session",
+    "test_page_many",
+    "test_page_grid",
+    "test_page_replay",
+    "test_links_hosting",
+    "test_links_sidecar",
+    "test_doc_scripts",
+    "test_page_view",
+    "test_web_uplink",
+    "test_page_camera",
+    "test_page_video",
+    "test_train",
+    "test_page_quality",
+    "test_ladder",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

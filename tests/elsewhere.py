@@ -115,7 +115,8 @@ class Run(Trainer):
     @property
     def warnings(self) -> list[str]:
         """What it said on stderr, but for where it is shown."""
-        return [line for line in self.errors if not line.startswith("envstream: shown at")]
+        shown = ("envstream: shown at", "envstream: shown through")
+        return [line for line in self.errors if not line.startswith(shown)]
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from conftest import missing
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 pytest.importorskip("psutil")
+pytestmark = pytest.mark.long
 
 
 def quick(name: str, folder: Path, *args: str) -> dict[str, Any]:
@@ -218,3 +222,59 @@ def test_detection_shows_many_cameras_to_many(tmp_path: Path) -> None:
     (row,) = quick("detection", tmp_path, "--part", "many")["rows"]
     assert row["fps"] > 0 and row["fps_sent"] > 0
     assert (row["hangups"], row["errors"]) == ([], [])
+
+
+def test_scaling_prints_the_tables_of_its_document_as_they_stand_there() -> None:
+    command = [sys.executable, str(BENCHMARKS / "scaling.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    text = (BENCHMARKS.parent / "docs" / "scaling.md").read_text()
+    tables = done.stdout.strip().split("\n\n")
+    assert len(tables) == text.count("<!-- end of ") > 3
+    for table in tables:
+        assert table in text, f"python benchmarks/scaling.py --write: the document lacks\n{table}"
+
+
+def quick_scale(folder: Path, part: str) -> list[dict[str, Any]]:
+    """The rows of one part of what many workers cost."""
+    if part != "idle" and shutil.which("redis-server") is None:
+        missing("redis-server", "apt-get install redis-server")
+    rows: list[dict[str, Any]] = quick("scale", folder, "--part", part)["rows"]
+    assert {row["part"] for row in rows} == {part}
+    return rows
+
+
+def test_scale_has_trainers_that_share_a_page_and_trainers_without_one(tmp_path: Path) -> None:
+    bare, ours = quick_scale(tmp_path, "idle")
+    assert (bare["pages"], ours["pages"]) == (0, 1)
+    assert ours["speed"] > 0 and ours["renders"] == 0
+
+
+def test_scale_has_a_price_for_all_that_is_said_to_redis(tmp_path: Path) -> None:
+    rows = quick_scale(tmp_path, "costs")
+    assert [row["key"] for row in rows] == ["join", "beat", "status", "heard", "in", "out"]
+    assert all(row["us"][0] > 0 for row in rows)
+
+
+def test_scale_counts_what_goes_through_redis(tmp_path: Path) -> None:
+    rows = quick_scale(tmp_path, "bus")
+    assert [(row["workers"], row["watched"]) for row in rows] == [(1, 1), (3, 1), (1, 1), (3, 1), (3, 2)]
+    for row in rows:
+        assert row["fps"] > 0 and row["in_kb"] > 0 and row["out_kb"] > 0
+
+
+def test_scale_watches_a_worker_directly_and_through_redis(tmp_path: Path) -> None:
+    direct, bus = quick_scale(tmp_path, "latency")
+    assert direct["p50"][0] > 0 and bus["p50"][0] > 0
+
+
+def test_scale_has_several_page_servers_that_list_the_same(tmp_path: Path) -> None:
+    (row,) = quick_scale(tmp_path, "servers")
+    assert (row["lists"], row["streams"], row["hangups"]) == (1, 4, 0)
+    assert row["fps"] > 0
+
+
+def test_scale_kills_whatever_there_is_and_all_of_it_is_shown_again(tmp_path: Path) -> None:
+    rows = quick_scale(tmp_path, "kills")
+    assert [row["kills"] for row in rows] == [1] * 6
+    assert all(row["took"][0] > 0 and row["raised"] == 0 for row in rows)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from elsewhere import free_port
@@ -50,10 +51,11 @@ def running(port: int) -> set[str]:
 
 def server_of(port: int) -> int:
     """The process that listens there."""
-    said = subprocess.run(
-        ["ss", "-Hltnp", f"sport = :{port}"], capture_output=True, text=True, check=True
-    ).stdout
-    return int(said.split("pid=")[1].split(",")[0])
+    for connection in psutil.net_connections("tcp"):
+        address: Any = connection.laddr
+        if connection.status == psutil.CONN_LISTEN and address.port == port and connection.pid:
+            return connection.pid
+    raise AssertionError(f"nobody listens at {port}")
 
 
 def counted(*numbers: int) -> set[str]:

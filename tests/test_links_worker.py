@@ -104,7 +104,7 @@ def test_an_announcement_says_all_that_the_server_needs(worker: PlainWorker, pee
             "op": "open",
             "name": "a",
             "title": "A",
-                "as": None,
+            "as": None,
             "settings": {"videoFps": 20},
             "envs": None,
             "fps": None,

@@ -184,6 +184,7 @@ def test_nothing_hangs_over_the_edge(
 ENVS = ["cartpole", "lunarlander", "breakout", "halfcheetah", "pyboy", "frozenlake"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("env", ENVS)
 def test_a_real_training_run_is_seen(open_page: Callable[..., Page], env: str, tmp_path: Path) -> None:
     command = [sys.executable, str(HERE.parent / "train.py"), f"env={env}"]

@@ -391,3 +391,10 @@ def test_who_is_alone_waits_for_nothing(world: World) -> None:
     world.acknowledge(late, 1)
     world.compress()
     assert received(late) == [1, 2]
+
+
+def test_what_those_who_watch_want_is_known_with_and_without_boxes(world: World) -> None:
+    world.seat(fps=5)
+    world.seat("env@boxes", fps=7)
+    world.seat("other", fps=9)
+    assert sorted(watch.fps or 0 for watch in world.fanout.watches(world.stream)) == [5, 7]

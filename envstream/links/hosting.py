@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 from envstream.links import control
@@ -30,6 +31,7 @@ class HostingWorker(Worker):
     """
 
     rendezvous: Rendezvous | None = None
+    shown: Callable[[str], None] = staticmethod(lambda where: None)  # Told where else it is to be seen.
     visits = False  # Whether the line leads to another process's server.
 
     def launch(self) -> None:
@@ -81,7 +83,8 @@ class HostingWorker(Worker):
                 return
             if up:
                 log.warning(
-                    "envstream: the server ended (%s); training goes on and the page comes back by itself",
+                    "envstream: the server process ended (%s); training goes on and the page comes back by "
+                    "itself",
                     reason,
                 )
             pause = _FIRST_PAUSE if time.monotonic() - began > _STEADY else min(2 * pause, _LONGEST_PAUSE)
@@ -153,6 +156,8 @@ class HostingWorker(Worker):
                     if message["op"] == "pageless":
                         up = True
                         self.relax()
+                    if message["op"] == "shown":
+                        self.shown(message["where"])
                     self.heard(message)
         return up, reason
 

@@ -110,6 +110,11 @@ class Fanout:
         self._delivery.give(stream, frame, self._watching.get(stream.name, ()), now)
         self._ask_for_anyone(stream, now)
 
+    def watches(self, stream: Stream) -> list[Watch]:
+        """What those who watch a stream want of it, as it is or with what was found in it."""
+        names = stream.name, stream.name + BOXES
+        return [seat.viewer.watches[name] for name in names for seat in self._watching.get(name, ())]
+
     def tell(self, stream: Stream, text: str) -> None:
         """A text about a stream's pictures, for those who want to know what was found in them."""
         for seat in self._watching.get(stream.name, ()):

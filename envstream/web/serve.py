@@ -14,13 +14,14 @@ from typing import Any
 
 from envstream._version import __version__
 from envstream.config import StreamConfig
+from envstream.entrance import announcement, place_of, query_of, token_of
 from envstream.errors import SettingError
 from envstream.links import control
 from envstream.links.block import Block
 from envstream.links.rendezvous import Rendezvous
 from envstream.links.worker import Address
-from envstream.outlet import announcement, place_of, query_of, token_of
 from envstream.settings import portable
+from envstream.web.away import is_bus
 from envstream.web.server import run
 
 _INTERRUPTED = 128
@@ -31,13 +32,13 @@ class Service:
 
     def __init__(self, config: StreamConfig, given: Mapping[str, Any]) -> None:
         self._config = config
-        self._token = token_of(config)
+        self._token = token_of(config, serves=True)
         self.failure: str | None = None
         self._ours, theirs = socket.socketpair()
         start = {
             "op": "start",
             "version": __version__,
-            "place": place_of(config),
+            "place": place_of(config, serves=True),
             "lock": self._lock(config),
             # What it shows comes from publishers: there is nothing to record, and no page elsewhere.
             "settings": {**portable(given, config), "videoStream": True, "videoRecord": False},
@@ -54,7 +55,7 @@ class Service:
     @staticmethod
     def _lock(config: StreamConfig) -> int | None:
         """What makes this the server that trainers of this machine find; None: there is one already."""
-        place = place_of(config)
+        place = place_of(config, serves=True)
         try:
             return None if place is None else Rendezvous(*place).claim()
         except OSError:
@@ -125,7 +126,7 @@ def serve(config: StreamConfig, given: Mapping[str, Any]) -> int:
     Raises:
         SettingError: when it is to show everything elsewhere.
     """
-    if config.videoStreamHub is not None:
+    if config.videoStreamHub is not None and not is_bus(config.videoStreamHub):
         raise SettingError(
             "videoStreamHub is for training that is shown by a server elsewhere; a server of its own shows "
             "what it has itself: leave it out"

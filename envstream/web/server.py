@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from envstream import settings as given
+from envstream.bus.pages import BusPages
 from envstream.config import StreamConfig
 from envstream.errors import AddressError, EnvstreamError
 from envstream.hub import Hub
@@ -24,6 +25,7 @@ from envstream.stream import Stream
 from envstream.takes import Takes
 from envstream.web.asgi import Application
 from envstream.web.auth import Access
+from envstream.web.away import Away, Nowhere, Source, away, is_bus
 from envstream.web.cameras import Cameras
 from envstream.web.fanout import Fanout
 from envstream.web.line import Line
@@ -35,7 +37,6 @@ from envstream.web.recorder import Recorder
 from envstream.web.site import Site, scheme_of
 from envstream.web.trainer import Attach, Trainer
 from envstream.web.trainers import Trainers
-from envstream.web.uplinks import Uplinks
 
 log = logging.getLogger("envstream")
 
@@ -69,7 +70,7 @@ class Server:
         self._pageless = ""  # Why there is no page.
         self._site: Site | None = None
         self._sessions: Sessions | None = None
-        self._uplinks: Uplinks | None = None
+        self._away: Away = Nowhere()
         self._trainers: Trainers | None = None
 
     async def run(self) -> None:
@@ -117,9 +118,12 @@ class Server:
             hub.port = listener.getsockname()[1]
             on_loop, clock = self._from_thread, time.monotonic
             self._sessions = Sessions(hub, fanout.opened, self._arrived, loop.call_later, on_loop, clock)
-        if settings.videoStreamHub is not None:
-            send = self._line.send
-            self._uplinks = Uplinks(hub, fanout, start["secret"], self._say, self._follow, send)
+        if hub.alone and is_bus(settings.videoStreamHub):
+            on_loop, watches = self._from_thread, fanout.watches
+            pages = BusPages(hub, fanout.opened, self._arrived, self._warn, on_loop, watches)
+            self._away = Source(pages, lambda: self._listeners)
+        elif not hub.alone:
+            self._away = away(hub, fanout, start, self._say, self._follow, self._line.send)
         trainers = self._trainers = Trainers(start["token"], self._intake, self._left)
         self._recorder = Recorder(hub, fanout, partial(self._from_thread, self._tell), self._say)
         if listener is not None:
@@ -155,7 +159,7 @@ class Server:
             AddressError: when it cannot be listened there, and nothing is recorded that could go on without.
         """
         self._pageless = ""
-        if not settings.videoStream or settings.videoStreamHub is not None:
+        if not settings.videoStream or (settings.videoStreamHub is not None and not self._hub.alone):
             return None
         try:
             return await bind_patiently(settings.videoStreamHost, port)
@@ -176,8 +180,7 @@ class Server:
     def _opened(self, stream: Stream) -> None:
         """A trainer has a stream."""
         self._fanout.opened(stream)
-        if self._uplinks is not None:
-            self._uplinks.opened(stream)
+        self._away.opened(stream)
 
     def _from_thread(self, call: Callable[..., None], *given: Any) -> None:
         with contextlib.suppress(RuntimeError):  # The loop has just ended.
@@ -188,6 +191,9 @@ class Server:
         stream.say(message, lasting=True)
         self._owner(stream).line.send({"op": "warning", "name": stream.title, "message": message})
         self._tell()
+
+    def _warn(self, message: str) -> None:
+        self._line.send({"op": "warning", "name": "the hub", "message": message})
 
     def _owner(self, stream: Stream) -> Trainer:
         """Whose stream it is; of one that no trainer has, the first is told."""
@@ -248,8 +254,7 @@ class Server:
         self._lookouts.tidy()
         if self._sessions is not None:
             self._sessions.tidy(now)
-        if self._uplinks is not None:
-            self._uplinks.look()
+        self._away.look()
         self._tell()
 
     async def _last_words(self) -> None:
@@ -261,25 +266,20 @@ class Server:
         trainers.look()
         self._recorder.finish()
         self._lookouts.close()
-        if self._uplinks is not None:
-            await self._uplinks.finish(LAST_WORDS)
+        await self._away.finish(LAST_WORDS)
         self._hub.finish()
         self._tell()
         if self._listeners:
             await asyncio.sleep(LAST_WORDS)
         stopped = asyncio.ensure_future(site.stop()) if site is not None else None
-        await self._write_out(trainers)
+        await trainers.finish()  # What is being recorded: what they left behind is still there.
+        self._hub.finish()  # What was left in a block may have looked like news.
+        while self._recorder.busy:
+            await asyncio.sleep(0.005)
         if stopped is not None:
             await stopped
         if self._sessions is not None:  # Not before nobody sends any more.
             self._sessions.close()
-
-    async def _write_out(self, trainers: Trainers) -> None:
-        """Finish what is being recorded: what the trainers left behind is still there."""
-        await trainers.finish()
-        self._hub.finish()  # What was left in a block may have looked like news.
-        while self._recorder.busy:
-            await asyncio.sleep(0.005)
 
 
 def run(line: socket.socket, attach: Attach, up: Call = _nothing, left: Call = _nothing) -> None:
