@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +17,7 @@ from PIL import Image
 import envstream
 from pages import Page
 
+Status = dict[str, Any]
 STATIC = Path(envstream.__file__).parent / "web" / "static"
 ADDRESS = "http://127.0.0.1:8099/"  # Nobody listens there: each request is answered by the test.
 KINDS = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
@@ -23,6 +26,9 @@ STATUS = {
     "title": None,
     "group": None,
     "env": None,
+    "run": None,
+    "rank": None,
+    "host": None,
     "state": "live",
     "message": None,
     "width": SIZE[0],
@@ -34,6 +40,9 @@ STATUS = {
     "episode": 1,
     "step": 1,
     "return": 0.0,
+    "meanReturn": None,
+    "bestReturn": None,
+    "age": 0.1,
     "totalSteps": 1,
     "stepsPerSecond": 10.0,
     "quality": 85,
@@ -88,18 +97,22 @@ class Coded(NamedTuple):
 class Scripted(Page):
     """A page and the other end of its socket."""
 
-    def __init__(self, browser: Any, path: str = "", streams: tuple[str, ...] = ("env",)) -> None:
-        self.streams = {name: {**STATUS, "name": name} for name in streams}
+    def __init__(
+        self, browser: Any, path: str = "", streams: Iterable[str | Status] = ("env",), **options: Any
+    ) -> None:
+        """Streams are given by name, or by what is said of them."""
+        said = ({"name": one} if isinstance(one, str) else one for one in streams)
+        self.streams: dict[str, Status] = {one["name"]: {**STATUS, **one} for one in said}
         self.heard: list[dict[str, Any]] = []
         self.refuses = False  # Whether a choice for everybody is refused.
         self._socket: Any = None
         self._number = 0
-        super().__init__(browser, ADDRESS + path)
+        super().__init__(browser, ADDRESS + path, **options)
 
     def prepare(self) -> None:
         self.tab.add_init_script(COUNTING)
         self.tab.route(ADDRESS + "**", self._answer)
-        self.tab.route_web_socket("**/ws", self._greet)
+        self.tab.route_web_socket(re.compile(r"/ws(\?|$)"), self._greet)
 
     def _answer(self, route: Any) -> None:
         path = route.request.url.removeprefix(ADDRESS).partition("?")[0]

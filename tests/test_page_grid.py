@@ -297,12 +297,12 @@ def test_a_search_finds_numbers_ranges_and_names(code: Any, query: str, found: l
         const all = {ALL}.map((env) => ({{ name: `CartPole/${{env}}`, group: 'CartPole', env }}));
         return all.filter(it.finder('{query}')).map((one) => one.env);
     """
-    assert code("listing", said) == found
+    assert code("query", said) == found
 
 
 def test_a_long_name_keeps_its_end(code: Any) -> None:
     said = "return [it.label({ name: 'a-long-name-of-a-run-12' }).tail, it.label({ name: 'short' }).tail];"
-    assert code("listing", said) == ["n-12", ""]
+    assert code("names", said) == ["n-12", ""]
 
 
 @pytest.mark.parametrize("count", [2, 8, 16, 64, 65, 1024])

@@ -53,9 +53,15 @@ export function pinnedStream() {
   return pins().get('stream');
 }
 
-/** Whether `#view=grid` asks for the grid. */
-export function pinnedGrid() {
-  return pins().get('view') === 'grid';
+/** What of the view the address asks for: {stream, grid, board, and what is searched and chosen as `Listing` has it}. */
+export function pinnedView() {
+  const asked = pins();
+  return {
+    stream: pinnedStream(),
+    grid: asked.get('view') === 'grid',
+    board: asked.get('board') === 'open',
+    sift: { find: asked.get('find') ?? '', run: asked.get('run'), env: asked.get('env'), sort: asked.get('sort') },
+  };
 }
 
 /** The quality that `#quality=50` asks for, for this page only: as written, or null. */
@@ -74,28 +80,49 @@ export function pinnedEpisode() {
   return pins().get('episode');
 }
 
-function keep(hash) {
+/** `anew`: the way back leads to what was before. */
+function keep(hash, anew = false) {
+  if (`${hash}` === `${pins()}`) return;
   try {
-    history.replaceState(history.state, '', `#${hash}`);
+    if (anew) history.pushState(null, '', `#${hash}`);
+    else history.replaceState(history.state, '', `#${hash}`);
   } catch {
     // As above: the choice then only lasts as long as the page.
   }
 }
 
-/** Keep in the address what is looked at: the stream (null = as before) and whether in the grid. */
-export function pin(name, grid) {
-  const hash = pins();
-  if (name !== null) hash.set('stream', name);
-  if (grid) hash.set('view', 'grid');
-  else hash.delete('view');
-  keep(hash);
+function put(hash, values) {
+  for (const [key, value] of Object.entries(values)) {
+    if (value) hash.set(key, value);
+    else hash.delete(key);
+  }
+  return hash;
+}
+
+const written = ({ stream, grid, board, sift }) => ({
+  ...{ stream, view: grid ? 'grid' : null, ...sift, board: board ? 'open' : null },
+});
+
+/** Keep in the address what is looked at, as `pinnedView` gives it; `anew`: as a step that one can go back from. */
+export function pinView(view, anew) {
+  keep(put(pins(), written(view)), anew);
+}
+
+/** This page for somebody else: without the token, and in the quality that their link allows. */
+function elsewhere(hash) {
+  const url = new URL(location.href);
+  url.searchParams.delete('token');
+  url.hash = hash;
+  return url.href;
+}
+
+/** The address of a view, for somebody else. */
+export function viewAddress(view) {
+  return elsewhere(put(new URLSearchParams(), { ...written(view), show: pinnedShow() }));
 }
 
 function keepOne(key, value) {
-  const hash = pins();
-  if (value === null) hash.delete(key);
-  else hash.set(key, value);
-  keep(hash);
+  keep(put(pins(), { [key]: value }));
 }
 
 /** Keep in the address which quality this page wants; null = as the link allows. */
@@ -115,7 +142,5 @@ export function pinEpisode(id) {
 
 /** The address of a replay, for somebody else. */
 export function replayAddress(stream, id) {
-  const url = new URL(location.href);
-  url.hash = new URLSearchParams({ stream, episode: id });
-  return url.href;
+  return elsewhere(new URLSearchParams({ stream, episode: id }));
 }

@@ -3,6 +3,7 @@
 import { embed } from './address.js';
 import { Awake } from './awake.js';
 import { Big } from './big.js';
+import { Board } from './board.js';
 import { Cinema } from './cinema.js';
 import { showMoment } from './face.js';
 import { Findings } from './findings.js';
@@ -36,9 +37,13 @@ const connection = new Connection({
 const gallery = new Gallery(listing, {
   choose: (name) => view.choose(name),
   go: () => view.go(),
-  search: () => view.arrange(),
+  search: (step) => view.sift(step),
   paint: (meta, now) => big.date(meta, now),
   sight: () => watching.soon(),
+});
+const board = new Board(part('board'), part('board-button'), listing, {
+  choose: (name, stays) => view.pick(name, stays),
+  close: () => view.toggleBoard(false),
 });
 const big = new Big(
   (seconds) => connection.clock.toLocal(seconds),
@@ -48,9 +53,10 @@ const big = new Big(
 );
 const findings = new Findings(big);
 const simple = new SimpleView(part('simple'), streams, () => (big.blank = false));
-const view = new View({ listing, gallery, big, simple }, {
+const view = new View({ listing, gallery, board, big, simple }, {
   ...{ watch, render, live },
   leave: () => cinema.leave(),
+  say: (sentence) => cinema.say(sentence),
   instead: (action) => (action === 'boxes' ? findings.toggle() : cinema.instead(action)),
 });
 const cinema = new Cinema({
@@ -95,7 +101,7 @@ function hello(message, fresh) {
 function streams(list, complete = true) {
   listed = true;
   const first = listing.size < 2;
-  listing.take(list, complete);
+  listing.take(list, complete, performance.now());
   returns.tidy((name) => listing.has(name) || name === view.chosen);
   view.settle(first);
   follow();
@@ -186,7 +192,7 @@ function render() {
     problem: quality.failure ?? video.failure ?? trouble,
     several: listing.size > 1,
     many: listing.many,
-    kind: listing.lastEnv === null ? 'stream' : 'env',
+    kind: listing.numbers.kind,
     ...cinema.moment(now, big),
   });
   quality.update(grid ? undefined : status, rung, now);

@@ -12,6 +12,7 @@ const SOON_MS = 700; // In which an episode may begin without a word about waiti
 
 export class Cinema {
   #on;
+  #news = new News(part('news'));
   #show;
   #clips;
   #rerun;
@@ -25,8 +26,7 @@ export class Cinema {
    */
   constructor(on) {
     this.#on = on;
-    const news = new News(part('news'));
-    this.#rerun = new Rerun(news, {
+    this.#rerun = new Rerun(this.#news, {
       began: (clip) => {
         on.look(clip.stream);
         this.#mark();
@@ -36,7 +36,7 @@ export class Cinema {
     });
     this.#show = new Show(part('show'), () => this.#switched());
     this.#clips = new Clips(part('kept'), { choose: (clip) => this.open(clip), change: () => this.#mark() });
-    this.#recorder = new Recorder(part('record'), (sentence, link) => news.say(sentence, link));
+    this.#recorder = new Recorder(part('record'), (sentence, link) => this.#news.say(sentence, link));
   }
 
   /** What is seen: live, episodes, or replay. */
@@ -84,6 +84,11 @@ export class Cinema {
   /** Replay a kept clip. */
   open(clip) {
     if (clip) this.#rerun.show(clip.id);
+  }
+
+  /** Say a sentence over the picture. */
+  say(sentence) {
+    this.#news.say(sentence);
   }
 
   /** Back from a replay. */

@@ -8,6 +8,7 @@ const KEYS = {
   s: 'save',
   g: 'grid',
   e: 'find',
+  l: 'board',
   v: 'show',
   r: 'replay',
   b: 'boxes',

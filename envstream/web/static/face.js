@@ -3,7 +3,7 @@
 import { Account } from './account.js';
 import { embed } from './address.js';
 import { bandwidth, codecWord, encodeTimes, percent } from './delivery.js';
-import { fullName } from './listing.js';
+import { fullName, whose } from './names.js';
 import { notice } from './notice.js';
 import { mark, Readout } from './readout.js';
 import { summary } from './scale.js';
@@ -24,7 +24,7 @@ function attribute(id, name, value) {
 function titleOf({ status, chosen, grid }) {
   if (grid) return grid.title;
   if (status?.group != null) return fullName(status);
-  return status?.title || chosen || 'No stream yet';
+  return [status?.title || chosen || 'No stream yet', whose(status ?? {})].filter(Boolean).join(' · ');
 }
 
 /** The numbers of a stream: episode, step and return belong to the picture that is seen; the rest to the run. */

@@ -1,4 +1,4 @@
-/** Find: a field to reach one of many streams: a number, a range of numbers, or part of a name. */
+/** Find: a field to reach some of many streams by what they and their processes are called; see query.js. */
 
 import { count } from './words.js';
 
@@ -15,7 +15,7 @@ export class Find {
     this.#result = box.querySelector('output');
     this.#listing = listing;
     this.#input.addEventListener('input', () => {
-      listing.query = this.#input.value;
+      listing.sift = { find: this.#input.value };
       this.update();
       on.search();
     });
@@ -42,19 +42,17 @@ export class Find {
   }
 
   clear() {
-    this.#input.value = this.#listing.query = '';
+    this.#listing.sift = { find: '' };
     this.update();
   }
 
-  /** Say what is found; gone where there are few streams. */
+  /** Say what is found; gone where there are few streams and nobody has searched. */
   update() {
     const listing = this.#listing;
-    const hidden = !listing.many;
-    if (hidden && listing.query) {
-      this.#input.value = listing.query = '';
-    }
+    const hidden = !listing.many && !listing.query;
     if (this.#box.hidden !== hidden) this.#box.hidden = hidden;
-    const last = listing.lastEnv;
+    if (this.#input.value !== listing.query) this.#input.value = listing.query;
+    const { last } = listing.numbers;
     const hint = last === null ? 'name' : `0–${last}`;
     if (this.#input.placeholder !== hint) this.#input.placeholder = hint;
     const said = !listing.query.trim() ? '' : listing.count === 0 ? 'none' : count(listing.count);

@@ -1,6 +1,7 @@
 /** Gallery: the streams as tiles: in a strip below the big picture, or in a grid in its place; and the search among them. */
 
-import { embed, pinnedGrid } from './address.js';
+import { embed, pinnedView } from './address.js';
+import { Filters } from './filters.js';
 import { Find } from './find.js';
 import { Grid } from './grid.js';
 import { Strip } from './strip.js';
@@ -11,7 +12,7 @@ const part = (id) => document.getElementById(id);
 
 export class Gallery {
   /** Whether the person wants the grid; it opens as soon as there are streams for it. */
-  gridWanted = pinnedGrid();
+  gridWanted = pinnedView().grid;
   /** Simple mode brings one picture only: no grid then. */
   simple = false;
   /** Metadata of what the grid painted last, or null. */
@@ -22,11 +23,13 @@ export class Gallery {
   #strip;
   #grid;
   #find;
+  #filters;
 
   /**
    * @param {Listing} listing
-   * @param {object} on choose(name), go() (Enter in the search), search(), paint(meta, now) of a tile in the grid,
-   *   sight() when other tiles than before are in sight
+   * @param {object} on choose(name), go() (Enter in the search), search(step) (something else is searched
+   *   or chosen; `step`: one to go back from), paint(meta, now) of a tile in the grid, sight() when other tiles than
+   *   before are in sight
    */
   constructor(listing, on) {
     this.#listing = listing;
@@ -37,7 +40,8 @@ export class Gallery {
     });
     this.#strip = new Strip(part('strip'), this.#tiles, on.sight);
     this.#grid = new Grid(part('grid'), this.#tiles, on.sight);
-    this.#find = new Find(part('find'), listing, on);
+    this.#find = new Find(part('find'), listing, { search: () => on.search(false), go: on.go });
+    this.#filters = new Filters(part('sift'), listing, () => on.search(true));
   }
 
   /** Whether the grid is what is seen. */
@@ -52,8 +56,10 @@ export class Gallery {
 
   /** Bring tiles and search in line with the streams. Only one of strip and grid has tiles at a time. */
   arrange(chosen) {
+    this.#listing.sort(performance.now(), this.#strip.held || this.#grid.held);
     const several = this.#listing.size > 1 ? this.#listing.found : [];
     this.#find.update();
+    this.#filters.update();
     if (this.open) {
       this.#strip.update([], null);
       this.#grid.update(several, chosen);
@@ -65,9 +71,15 @@ export class Gallery {
     this.#tiles.tidy((name) => this.#listing.has(name));
   }
 
+  /** Bring a tile into sight; in a sorted grid the first ones are what is to be seen. */
   reveal(name) {
-    if (this.open) this.#grid.reveal(name);
-    else this.#strip.reveal(name);
+    if (!this.open) this.#strip.reveal(name);
+    else if (this.#listing.sift.sort === null) this.#grid.reveal(name);
+  }
+
+  /** Back to the first tiles. */
+  rewind() {
+    for (const box of [part('strip'), part('grid')]) box.scrollTo(0, 0);
   }
 
   /** Bring the words on the tiles of the grid up to date. */
@@ -86,9 +98,11 @@ export class Gallery {
   /** What the grid shows: {title, kind, found, all, sight}; null while it is closed. */
   get extent() {
     if (!this.open) return null;
-    const kind = this.#listing.lastEnv === null ? 'streams' : 'envs';
-    const { found, size, group } = this.#listing;
-    return { title: group ?? `All ${kind}`, kind, found: found.length, all: size, sight: this.#grid.sight.length };
+    const { found, size, group, about, numbers, sift } = this.#listing;
+    const kind = numbers.kind === 'env' ? 'envs' : 'streams';
+    const run = about.runs.length > 1 && about.runs.includes(sift.run) ? sift.run : null;
+    const title = [run, group].filter((one) => one !== null).join(' · ');
+    return { title: title || `All ${kind}`, kind, found: found.length, all: size, sight: this.#grid.sight.length };
   }
 
   /** Pictures a second of the tiles in the grid, as they are on average. */

@@ -13,8 +13,8 @@ const CAPTIONS = [
 const BORDERS = 2; // Pixels to the left and right of a tile's picture.
 
 /** The largest tile in a cell: words take less room where a tile is small. */
-function tileIn(cell, aspect, rem) {
-  for (const { size, from, height } of CAPTIONS) {
+function tileIn(cell, aspect, rem, captions) {
+  for (const { size, from, height } of captions) {
     const width = Math.min(cell.width, (cell.height - height * rem) * aspect + BORDERS);
     if (width >= from * rem || from === 0) return { width, caption: height * rem, size };
   }
@@ -30,9 +30,10 @@ function planned(lanes, { width, caption, size }, aspect, gap) {
 /**
  * How `count` tiles with pictures of `aspect` (width / height) fill a box: {lanes, width, height, picture (its
  * height), gap, size (of the words)}. All in sight where they are not too small then; otherwise the box scrolls, and
- * no more are in sight than can be watched. Pure.
+ * no more are in sight than can be watched. `wordy`: there is too much to say for one line. Pure.
  */
-export function pack(box, count, aspect, rem) {
+export function pack(box, count, aspect, rem, wordy = false) {
+  const captions = wordy ? CAPTIONS.slice(1) : CAPTIONS;
   const gap = Math.round(GAP * rem);
   const cellWidth = (columns) => (box.width - gap * (columns - 1)) / columns;
   const most = Math.max(1, Math.min(count, Math.floor((box.width + gap) / (NARROWEST * rem + gap))));
@@ -40,12 +41,13 @@ export function pack(box, count, aspect, rem) {
   for (let columns = 1; columns <= most && count <= MOST_WATCHED; columns += 1) {
     const lines = Math.ceil(count / columns);
     const cell = { width: cellWidth(columns), height: (box.height - gap * (lines - 1)) / lines };
-    const tile = tileIn(cell, aspect, rem);
+    const tile = tileIn(cell, aspect, rem, captions);
     if (best === null || tile.width > best.tile.width) best = { columns, tile };
   }
   if (best && best.tile.width >= NARROWEST * rem) return planned(best.columns, best.tile, aspect, gap);
   for (let columns = most; ; columns -= 1) {
-    const plan = planned(columns, tileIn({ width: cellWidth(columns), height: Infinity }, aspect, rem), aspect, gap);
+    const cell = { width: cellWidth(columns), height: Infinity };
+    const plan = planned(columns, tileIn(cell, aspect, rem, captions), aspect, gap);
     const lines = Math.ceil(box.height / (plan.height + gap)) + 1;
     if (columns === 1 || lines * columns <= MOST_WATCHED) return plan;
   }
@@ -75,7 +77,8 @@ export class Grid {
       const room = (a, b) => parseFloat(style[a]) + parseFloat(style[b]);
       const width = size.width - room('paddingLeft', 'paddingRight');
       const height = size.height - room('paddingTop', 'paddingBottom');
-      const plan = pack({ width, height }, list.length, this.#aspect, rem);
+      const wordy = list.some(({ briefRun }) => Boolean(briefRun));
+      const plan = pack({ width, height }, list.length, this.#aspect, rem, wordy);
       box.dataset.size = plan.size;
       return plan;
     };
@@ -108,6 +111,11 @@ export class Grid {
 
   reveal(name) {
     this.#shelf.reveal(name);
+  }
+
+  /** Whether a person is at it. */
+  get held() {
+    return this.#shelf.held;
   }
 
   /** Whether the person is at the keyboard, in here. */

@@ -1,50 +1,46 @@
-/** Listing: the streams that there are, in the server's order; what they are called; what a search finds. Pure. */
+/** Listing: the streams that there are; what a search and choices leave of them, and in which order. Pure. */
 
-const FITS = 16; // Characters of a name that a tile has room for.
-const TAIL = 4; // Those at the end of a longer one that are always seen: names often differ there only.
+import { briefRuns, kindOf } from './names.js';
+import { Order } from './order.js';
+import { finder } from './query.js';
+
 const MANY = 12; // Streams that are found without searching.
-const NUMBERS = /^\d+(\s*[-–]\s*\d+)?([\s,]+\d+(\s*[-–]\s*\d+)?)*$/;
+const STATES = ['live', 'stalled', 'waiting', 'ended'];
 
-/** Whether a status is what `query` asks for: "3", "0-7", "1, 4, 8-11" are numbers of envs, all else is part of a name. */
-export function finder(query) {
-  const text = query.trim().toLowerCase();
-  if (!text) return () => true;
-  const named = ({ name, title }) => `${name}\n${title ?? ''}`.toLowerCase().includes(text);
-  if (!NUMBERS.test(text)) return named;
-  const ranges = [...text.matchAll(/(\d+)(?:\s*[-–]\s*(\d+))?/g)].map(([, from, to]) => [+from, +(to ?? from)]);
-  return (status) => {
-    if (status.env == null) return named(status);
-    return ranges.some(([from, to]) => from <= status.env && status.env <= to);
-  };
-}
+const any = () => true;
 
-/** A name in two parts: where it is too long, the first one is cut. */
-export function label({ name, group, env }) {
-  if (group != null && env != null) return { head: group, tail: ` · ${env}` };
-  const cut = name.length > FITS ? name.length - TAIL : name.length;
-  return { head: name.slice(0, cut), tail: name.slice(cut) };
-}
-
-/** The same name in one piece. */
-export function fullName(status) {
-  const { head, tail } = label(status);
-  return head + tail;
-}
+const different = (values) => [...new Set(values)].filter((one) => one != null);
 
 export class Listing {
-  #streams = new Map(); // name → STATUS
-  #query = '';
-  #found = null; // [STATUS, …] that the search leaves; null = to be found anew
+  #streams = new Map(); // name → STATUS, with `heard` (when, by the page's clock) and, where there are several runs, `inRun` and `briefRun` (its own)
+  #sift = { find: '', run: null, env: null };
+  #order = new Order();
+  #about = null; // what all of them are together; null = to be found out anew
+  #found = null; // {list: [STATUS, …] that search and choices leave, count}; null = to be found anew
 
-  /** `complete`: these are all there are, in order; otherwise only those that have changed. */
-  take(list, complete = true) {
-    if (complete) this.#streams.clear();
-    for (const status of list) this.#streams.set(status.name, { ...this.#streams.get(status.name), ...status });
-    this.#found = null;
+  /** `complete`: these are all there are, in order; otherwise only those that have changed. `now`: ms. */
+  take(list, complete = true, now = 0) {
+    const before = this.#streams;
+    if (complete) this.#streams = new Map();
+    for (const status of list) {
+      status.heard = now;
+      this.#streams.set(status.name, complete ? status : { ...before.get(status.name), ...status });
+    }
+    this.#about = this.#found = null;
+    const { runs } = this.about;
+    const brief = briefRuns(runs);
+    for (const status of this.#streams.values()) {
+      status.inRun = runs.length > 1 ? status.run : null;
+      status.briefRun = brief.get(status.inRun) ?? null;
+    }
   }
 
   clear() {
     this.take([]);
+  }
+
+  get all() {
+    return [...this.#streams.values()];
   }
 
   get size() {
@@ -63,21 +59,58 @@ export class Listing {
     return this.#streams.has(name);
   }
 
-  get query() {
-    return this.#query;
+  /** What is searched and chosen: {find (what was typed), run, env (null = all), sort (null = as they come)}. */
+  get sift() {
+    return { ...this.#sift, sort: this.#order.by };
   }
 
-  set query(query) {
-    this.#query = query;
+  set sift({ sort, ...other }) {
+    this.#order.by = sort === undefined ? this.#order.by : sort;
+    this.#sift = { ...this.#sift, ...other };
     this.#found = null;
   }
 
-  /** What the search leaves, in order; everything, where it finds nothing or nobody searches. */
+  get query() {
+    return this.#sift.find;
+  }
+
+  /** What all of them are together: {runs, kinds (of envs), lastEnv (the highest number; null = none), lastRank}. */
+  get about() {
+    if (this.#about === null) {
+      const { all } = this;
+      const last = (numbers) => numbers.reduce((most, one) => (one != null && !(most >= one) ? one : most), null);
+      this.#about = {
+        runs: different(all.map(({ run }) => run)),
+        kinds: different(all.map(kindOf)),
+        lastEnv: last(all.map(({ env }) => env)),
+        lastRank: last(all.map(({ rank }) => rank)),
+      };
+    }
+    return this.#about;
+  }
+
+  /** What the streams are numbered by: env, rank, or nothing: {kind, last (the highest)}. */
+  get numbers() {
+    const { lastEnv, lastRank } = this.about;
+    if (lastEnv !== null) return { kind: 'env', last: lastEnv };
+    return lastRank !== null ? { kind: 'rank', last: lastRank } : { kind: 'stream', last: null };
+  }
+
+  /** Sort anew, where it is time and nobody is at the tiles (`held`). */
+  sort(now, held) {
+    if (this.#order.renew(this.all, now, held)) this.#found = null;
+  }
+
+  /** What search and choices leave, in order; a search that finds nothing and a choice that is not there leave all. */
   get found() {
     if (this.#found === null) {
-      const all = [...this.#streams.values()];
-      const some = all.filter(finder(this.#query));
-      this.#found = { list: some.length > 0 ? some : all, count: some.length };
+      const { find, run, env } = this.#sift;
+      const { runs, kinds } = this.about;
+      const ofRun = runs.includes(run) ? (status) => status.run === run : any;
+      const ofKind = kinds.includes(env) ? (status) => kindOf(status) === env : any;
+      const chosen = this.#order.arrange(this.all).filter((one) => ofRun(one) && ofKind(one));
+      const some = chosen.filter(finder(find));
+      this.#found = { list: some.length > 0 ? some : chosen, count: some.length };
     }
     return this.#found.list;
   }
@@ -112,16 +145,9 @@ export class Listing {
     return this.found.every((status) => status.group === group) ? group : null;
   }
 
-  /** The highest number of an env; null where none has one. */
-  get lastEnv() {
-    let last = null;
-    for (const { env } of this.#streams.values()) if (env != null && (last === null || env > last)) last = env;
-    return last;
-  }
-
   /** The status that speaks for all found: of the one that is most alive. */
   get liveliest() {
-    const rank = ({ state }) => ['live', 'stalled', 'waiting', 'ended'].indexOf(state);
+    const rank = ({ state }) => STATES.indexOf(state);
     return this.found.reduce((best, one) => (best && rank(best) <= rank(one) ? best : one), undefined);
   }
 }

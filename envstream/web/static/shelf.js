@@ -1,6 +1,9 @@
 /** Shelf: a scroll box of equal tiles of which only those near sight exist: a thousand cost what thirty do. */
 
+import { inHand } from './hand.js';
 import { MOST_WATCHED } from './watching.js';
+
+const TOUCHED_MS = 3000; // So long after it was scrolled somebody is still looking for something.
 
 /**
  * Which of `count` tiles, `lanes` side by side and `pitch` pixels apart along the way that is scrolled, lie within
@@ -29,6 +32,7 @@ export class Shelf {
   #places = new Map(); // name → its place, of the tiles on the shelf
   #inView = false;
   #scheduled = false;
+  #scrolled = -TOUCHED_MS;
 
   /**
    * @param {Element} box scrolls
@@ -51,6 +55,11 @@ export class Shelf {
       this.#inView = entry.isIntersecting;
       this.#place();
     }).observe(box);
+  }
+
+  /** Whether a person is at it: with the pointer, the keyboard, or a finger just now. */
+  get held() {
+    return inHand(this.#box) || performance.now() - this.#scrolled < TOUCHED_MS;
   }
 
   /** Show these streams (a list of STATUS) and mark the chosen one. */
@@ -112,6 +121,7 @@ export class Shelf {
   }
 
   #soon() {
+    this.#scrolled = performance.now();
     if (this.#scheduled) return;
     this.#scheduled = true;
     requestAnimationFrame(() => this.#place());

@@ -30,6 +30,11 @@ export class Strip {
     return this.#shelf.sight;
   }
 
+  /** Whether a person is at it. */
+  get held() {
+    return this.#shelf.held;
+  }
+
   /** Show these streams and mark the chosen one; `bare`: there are no pictures of the others. */
   update(list, chosen, bare = false) {
     this.#nav.hidden = list.length === 0;

@@ -1,6 +1,6 @@
 /** Tile: one stream, small: its picture, name, episode, return and state. A click makes it the big one. */
 
-import { fullName, label } from './listing.js';
+import { fullName, label } from './names.js';
 import { Picture } from './picture.js';
 import { caption } from './session.js';
 import { Stage } from './stage.js';
@@ -74,7 +74,7 @@ export class Tile {
     // Episode and return belong to the picture that is seen.
     const at = this.#meta ?? status;
     const sent = status.session ? caption(status) : null;
-    const episode = sent ? sent.word : `ep ${count(at.episode)}`;
+    const episode = sent ? sent.word : [status.briefRun, `ep ${count(at.episode)}`].filter(Boolean).join(' · ');
     const value = sent ? sent.value : score(at.return);
     const failing = pictureless(status) && this.source === null;
     const word = failing ? 'no picture' : (sent?.word ?? stateWord(status.state));
@@ -93,7 +93,7 @@ export class Tile {
     this.element.dataset.state = failing ? 'failing' : (sent?.state ?? status.state);
     if (chosen) this.element.setAttribute('aria-current', 'true');
     else this.element.removeAttribute('aria-current');
-    this.element.title = `${fullName(status)}: ${word}`;
+    this.element.title = `${fullName(status)}: ${word}${status.host ? `, on ${status.host}` : ''}`;
     const facts = sent ? value : `episode ${count(at.episode)}, return ${value}`;
     this.element.setAttribute('aria-label', `${fullName(status)}, ${word}, ${facts}`);
   }
