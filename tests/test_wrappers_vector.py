@@ -235,9 +235,9 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize(("mode", "pages"), [("sync", "1"), ("async", "3")])
-def test_wrappers_inside_workers_do_not_fight_over_ports(mode: str, pages: str) -> None:
+@pytest.mark.parametrize(("mode", "name"), [("sync", "CartPole-v1"), ("async", "CartPole-v1 · rank 0")])
+def test_envs_that_are_wrapped_inside_share_a_page_wherever_they_run(mode: str, name: str) -> None:
     with training(script=WRAPPED_INSIDE.format(mode=mode)) as trainer:
-        assert trainer.line() == pages
-        with Watcher(trainer.port, "CartPole-v1") as watcher:
+        assert trainer.line() == "1"
+        with Watcher(trainer.port, name) as watcher:
             assert watcher.frame()[1]
