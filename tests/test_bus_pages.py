@@ -141,7 +141,7 @@ def test_of_a_tile_no_more_is_sent_than_is_of_use(server: Redis, pool: ThreadPoo
             await here.appears()
             tile = here.look_at("env", fps=4.0, width=16)
             assert (await tile.frames(2))[-1].picture.frame.width == 16
-            assert worker.uplinks._watched["env"].fps == 4.0
+            assert worker.uplinks._watched["env"].fps == 4.4
             large = here.look_at("env")
             await soon(lambda: large.parcels and large.parcels[-1].picture.width == 64, "the whole picture")
 

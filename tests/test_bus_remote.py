@@ -13,7 +13,7 @@ from envstream import codec
 from envstream.bus.clock import Clock
 from envstream.bus.demand import Want
 from envstream.bus.layout import Entry, Sent
-from envstream.bus.remote import FROM_THE_START, Remote
+from envstream.bus.remote import FROM_THE_START, SLACK, Remote
 from envstream.config import StreamConfig
 from envstream.encoder import Rung
 from envstream.errors import SessionError
@@ -194,18 +194,18 @@ def test_a_quality_that_was_chosen_elsewhere_is_in_force_here_and_not_sent_back(
 def test_nothing_is_wanted_that_nobody_watches(here: Here) -> None:
     assert here.remote.want(None) is None
     here.stream.watched(2)
-    assert here.remote.want(None) == Want(here.stream.pace.fps, None)
+    assert here.remote.want(None) == Want(round(SLACK * here.stream.pace.fps, 3), None)
 
 
 def test_of_what_is_watched_no_more_is_wanted_than_is_of_use(here: Here) -> None:
     here.stream.watched(1)
     watches: list[Watch] = [Watch(Rung("auto", None, 320), 2.0)]
     look: Callable[[Stream], list[Watch]] = lambda stream: watches  # noqa: E731
-    assert here.remote.want(look) == Want(2.0, 320)
+    assert here.remote.want(look) == Want(2.0 * SLACK, 320)
     watches.append(Watch(Rung("auto", None, None), 500.0))
-    assert here.remote.want(look) == Want(here.stream.pace.fps, None)
+    assert here.remote.want(look) == Want(round(SLACK * here.stream.pace.fps, 3), None)
     watches.clear()  # Somebody watches in another way.
-    assert here.remote.want(look) == Want(here.stream.pace.fps, None)
+    assert here.remote.want(look) == Want(round(SLACK * here.stream.pace.fps, 3), None)
 
 
 def test_a_worker_that_is_back_goes_on_with_its_stream(here: Here, pool: ThreadPoolExecutor) -> None:

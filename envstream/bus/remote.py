@@ -22,6 +22,7 @@ from envstream.viewer import Watch
 from envstream.web.answers import shown
 
 FROM_THE_START = b"0-0"  # An entry's id that is before all others.
+SLACK = 1.1  # Two who keep to one pace, one behind the other, would now and then miss each other by a period.
 OF_PICTURES = ("episode", "step", "return", "totalSteps")  # What pictures say, and say better.
 _CODE = "bad_message"
 
@@ -69,7 +70,7 @@ class Remote:
             return None
         want = of_watches(watches(stream)) if watches is not None else None
         fps = stream.pace.fps if want is None or want.fps is None else min(want.fps, stream.pace.fps)
-        return Want(min(max(fps, 0.01), 1000.0), want.width if want is not None else None)
+        return Want(min(max(round(SLACK * fps, 3), 0.01), 1000.0), want.width if want is not None else None)
 
     def take(self, sent: Sent, now: float) -> None:
         """A picture came."""
