@@ -14,8 +14,9 @@ PATH = "/lab/run-1"
 
 
 @contextlib.contextmanager
-def below_a_path(nginx: str, port: int, folder: Path) -> Iterator[int]:
-    """The port at which what answers at `port` is to be had below `PATH`."""
+def below_a_path(nginx: str, *ports: int, folder: Path) -> Iterator[int]:
+    """The port at which what answers at any of `ports` is to be had below `PATH`."""
+    servers = " ".join(f"server 127.0.0.1:{port};" for port in ports)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         own = probe.getsockname()[1]
@@ -25,11 +26,12 @@ def below_a_path(nginx: str, port: int, folder: Path) -> Iterator[int]:
         events {{ worker_connections 64; }}
         http {{
             access_log off;
+            upstream pages {{ {servers} }}
             server {{
                 listen 127.0.0.1:{own};
                 location {PATH}/ {{
-                    proxy_pass http://127.0.0.1:{port}/;
-                    proxy_http_version 1.1; proxy_buffering off;
+                    proxy_pass http://pages/;
+                    proxy_http_version 1.1; proxy_buffering off; proxy_set_header Host 127.0.0.1;
                     proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";
                     proxy_set_header X-Forwarded-Host $http_host;
                 }}

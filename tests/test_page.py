@@ -142,7 +142,7 @@ def test_the_page_works_below_a_path_of_a_reverse_proxy(
     open_page: Callable[..., Page], required: Callable[[str], str], tmp_path: Path
 ) -> None:
     with training() as trainer:
-        with below_a_path(required("nginx"), trainer.port, tmp_path) as port:
+        with below_a_path(required("nginx"), trainer.port, folder=tmp_path) as port:
             page = open_page(f"http://127.0.0.1:{port}/lab/run-1/")
             page.is_in("live")
 

@@ -260,7 +260,7 @@ def test_it_comes_back_by_itself_to_a_server_that_was_away(
 def test_all_of_it_works_below_a_path_of_a_reverse_proxy(
     open_page: Callable[..., Page], required: Callable[[str], str], server: Alone, tmp_path: Path
 ) -> None:
-    with below_a_path(required("nginx"), server.port, tmp_path) as port:
+    with below_a_path(required("nginx"), server.port, folder=tmp_path) as port:
         page = open_page(f"http://127.0.0.1:{port}/lab/run-1/camera/deep")
         start(page)
         page.is_in("live")

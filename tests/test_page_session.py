@@ -235,7 +235,7 @@ def test_files_are_had_below_a_path_of_a_reverse_proxy(
     with serving_alone(tmp_path / "kept") as server:
         with pushing(server.url, "--video", str(film), "--fps", "200") as push:
             assert push.wait(40) == 0
-        with below_a_path(required("nginx"), server.port, tmp_path) as port:
+        with below_a_path(required("nginx"), server.port, folder=tmp_path) as port:
             page = open_page(f"http://127.0.0.1:{port}/lab/run-1/")
             completed(page)
             assert len(videos.played(saved(page, "Video", tmp_path / "video.mp4"))) == FRAMES
