@@ -51,7 +51,7 @@ def test_a_script_runs_as_it_stands(title: str, script: str, tmp_path: Path) -> 
     if "ModuleNotFoundError" in run.stderr:
         missing(run.stderr.strip().splitlines()[-1], "pip install -e '.[all]'")
     assert run.returncode == 0, run.stderr
-    pages = set(re.findall(r"at (http://127.0.0.1:\S+)", run.stdout))
+    pages = set(re.findall(r"at (http://127\.0\.0\.1:\d+/)", run.stdout))
     assert pages, run.stdout
     if title in ONE_PAGE:
         assert len(pages) == 1, run.stdout
