@@ -153,8 +153,8 @@ class Trainers:
         """Why another process may not share this server; None: it may."""
         if start.get("op") != "start" or start.get("version") != __version__:
             return f"it is of version {start.get('version')}, and the one that serves of {__version__}"
-        theirs = start.get("token")
-        if not start.get("made") and not hmac.compare_digest(str(theirs or ""), self._token or ""):
+        tokens = [(token or "").encode(errors="surrogatepass") for token in (start.get("token"), self._token)]
+        if not start.get("made") and not hmac.compare_digest(*tokens):
             return "it has another videoStreamToken than the one that serves"
         if len(self._all) >= MOST:
             return f"{MOST} processes share it already"
