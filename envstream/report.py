@@ -8,8 +8,6 @@ from envstream.config import PRESETS
 from envstream.playback import by_rate
 from envstream.stream import Stream
 
-RECENT = 100  # Episodes over which the mean of returns is told.
-
 
 def status(stream: Stream, now: float) -> dict[str, Any]:
     """What the page is told about a stream."""
@@ -67,12 +65,9 @@ def _whose(stream: Stream) -> dict[str, Any]:
 
 def _returns(stream: Stream) -> dict[str, float | None]:
     """How its episodes ended: the mean of the last hundred, and the best of all that are known."""
-    totals = [episode.total for episode in stream.episodes]
-    last = totals[-RECENT:]
-    mean, best = (sum(last) / len(last), max(totals)) if totals else (None, None)
     return {
-        "meanReturn": stream.said.get("meanReturn", mean),
-        "bestReturn": stream.said.get("bestReturn", best),
+        "meanReturn": stream.said.get("meanReturn", stream.episodes.mean),
+        "bestReturn": stream.said.get("bestReturn", stream.episodes.best),
     }
 
 
@@ -104,7 +99,7 @@ def counts(stream: Stream, now: float) -> dict[str, Any]:
         "encode_ms": mean,
         "encoded_bytes": encoder.encoded_bytes,
         "capture_failures": stream.failures,
-        "episodes": stream.episodes_seen,
+        "episodes": stream.episodes.seen,
     }
 
 

@@ -13,6 +13,7 @@ from envstream.buffer import FrameBuffer
 from envstream.cache import Cache
 from envstream.config import StreamConfig
 from envstream.encoder import Encoder, Picture
+from envstream.episodes import Episodes
 from envstream.frame import Frame
 from envstream.identity import Identity
 from envstream.pace import Budget, Pace, Rate, Steps
@@ -28,14 +29,6 @@ Processor = Callable[[Frame], Frame | None]  # None: the picture is left out.
 STALLED_AFTER = 1.0  # Seconds a picture may be waited for before the page says that the learner is busy.
 
 OVERHEAD_WINDOW = 10.0  # Seconds over which the captures' share of wall time is measured.
-
-
-class Episode(NamedTuple):
-    """A finished episode."""
-
-    number: int
-    steps: int
-    total: float
 
 
 class Place(NamedTuple):
@@ -95,8 +88,7 @@ class Stream:
         self._begin_counting()
 
     def _begin_counting(self) -> None:
-        self.episodes: deque[Episode] = deque(maxlen=1000)
-        self.episodes_seen = 0
+        self.episodes = Episodes()
         self.message: str | None = None
         self._message_lasts = False
         self.ended = False
@@ -157,7 +149,7 @@ class Stream:
         return None if target is None else 1000 * target
 
     def choose(self, quality: int | str) -> None:
-        """Another quality from now on: rate of captures, JPEG quality and enlargement. From any thread.
+        """Another quality from now on: rate of captures, JPEG quality and enlargement.
 
         Raises:
             SettingError: for what is neither a JPEG quality nor a preset.
@@ -280,7 +272,7 @@ class Stream:
         frame = self.buffer.newest()
         # Sub-envs step together: what each of thousands that nobody looks at has done is no news.
         steps = None if self.place else self._steps.newest
-        told = self.episodes_seen if self.said else None
+        told = self.episodes.seen if self.said else None
         number = frame.number if frame else None
         session = tuple(self.session().values()) if self.session is not None else None
         state = (self.ended, self.message, number, self.watchers, self.failures, self.quality)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 from conftest import missing
-from serving import until
+from serving import PATIENCE, until
 
 QUIET = [
     "--no-sandbox",
@@ -33,7 +33,10 @@ class Page:
         self.tab = self.context.new_page()
         self.prepare()
         self.problems: list[str] = []
+        self.unanswered: list[str] = []  # Requests that came to nothing: what a page that stands still lacks.
         self.tab.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.tab.on("requestfailed", lambda asked: self.unanswered.append(f"{asked.url} {asked.failure}"))
+        self.tab.on("response", self._answered)
         self.tab.goto(url)
 
     def __enter__(self: Self) -> Self:
@@ -42,16 +45,24 @@ class Page:
     def __exit__(self, *exc: object) -> None:
         self.context.close()
 
+    def _answered(self, response: Any) -> None:
+        if response.status >= 400:
+            self.unanswered.append(f"{response.url} {response.status}")
+
     def prepare(self) -> None:
         """What is to happen before the page is opened."""
 
     def data(self, name: str) -> str:
         return str(self.tab.evaluate(f"document.body.dataset.{name}"))
 
-    def is_in(self, state: str, seconds: float = 20.0) -> None:
-        until(
-            lambda: self.data("state") == state, f"the page to be {state}, not {self.data('state')}", seconds
-        )
+    def is_in(self, state: str, seconds: float = PATIENCE) -> None:
+        try:
+            until(lambda: self.data("state") == state, f"the page to be {state}", seconds)
+        except AssertionError as error:
+            loaded = "performance.getEntriesByType('resource').map(one => one.name.split('/').pop())"
+            parts = self.tab.evaluate(f"{loaded}.join(' ')")
+            said = f"it is {self.data('state')}; it has {parts}; it lacks {self.unanswered}"
+            raise AssertionError(f"{error}; {said}") from None
 
     def frame(self) -> int:
         value = self.data("frame")

@@ -28,7 +28,7 @@ from envstream.encoder import Rung
 from envstream.frame import Frame
 from envstream.hub import Hub
 from envstream.identity import Identity
-from envstream.stream import Episode, Stream
+from envstream.stream import Stream
 from envstream.viewer import Viewer, Watch
 from envstream.web.fanout import Fanout
 from envstream.web.pipes import Parcel
@@ -169,8 +169,7 @@ class WorkerEnd(End):
     def episode(self, name: str, number: int, steps: int, total: float) -> None:
         """An episode has ended."""
         stream = self.hub.streams[name]
-        stream.episodes.append(Episode(number, steps, total))
-        stream.episodes_seen += 1
+        stream.episodes.add(number, steps, total)
 
     def round(self) -> None:
         super().round()

@@ -41,6 +41,8 @@ while True:
 """
 
 
+PATIENCE = 60.0  # Seconds: on a machine that is busy, a page alone takes twenty to begin.
+
 # A run that was put into the background hands it on that these are ignored.
 HEEDS = """
 import signal
@@ -49,7 +51,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 """
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
     """Wait for something to become true, and give what it became."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

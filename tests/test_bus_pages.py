@@ -227,15 +227,15 @@ def test_how_streams_are_is_told_while_a_page_is_open(server: Redis, pool: Threa
             worker.episode("env", 2, 30, 2.5)
             worker.hub.streams["env"].say("something is odd", lasting=True)
             here.pages.looking = True
-            await soon(lambda: stream.episodes_seen == 2, "its episodes")
+            await soon(lambda: stream.episodes.seen == 2, "its episodes")
             about = said(stream)
             assert (about["meanReturn"], about["bestReturn"], about["return"]) == (5.0, 7.5, 2.5)
             assert about["totalSteps"] > 0 and about["message"] == "something is odd"
             steps = about["totalSteps"]
             worker.episode("env", 3, 40, 9.0)
-            await soon(lambda: stream.episodes_seen == 3, "another one")
+            await soon(lambda: stream.episodes.seen == 3, "another one")
             assert said(stream)["bestReturn"] == 9.0 and said(stream)["totalSteps"] > steps
-            assert [episode.number for episode in stream.episodes] == [1, 2, 3]
+            assert [episode.number for episode in stream.episodes.last()] == [1, 2, 3]
 
     run(test())
 

@@ -118,7 +118,7 @@ def test_what_is_told_is_seen_in_its_status(here: Here) -> None:
         "bestReturn": 9.0,
     }
     assert here.stream.said["fps"] == 12.5
-    assert (here.stream.steps, here.stream.episodes_seen) == (700, 5)
+    assert (here.stream.steps, here.stream.episodes.seen) == (700, 5)
 
 
 def test_what_a_picture_says_is_newer(here: Here) -> None:
@@ -134,14 +134,14 @@ def test_episodes_that_were_told_of_before_are_not_counted_twice(here: Here) -> 
     here.told(seen=2, episodes=[[1, 1, 1.0], [2, 1, 2.0]])
     here.told(seen=3, episodes=[[1, 1, 1.0], [2, 1, 2.0], [3, 1, 3.0]])
     here.told(seen=3, episodes=[[2, 1, 2.0], [3, 1, 3.0]])
-    assert [episode.number for episode in here.stream.episodes] == [1, 2, 3]
+    assert [episode.number for episode in here.stream.episodes.last()] == [1, 2, 3]
 
 
 def test_a_worker_that_began_anew_counts_its_episodes_anew(here: Here) -> None:
     here.told(seen=7, episodes=[[7, 1, 1.0]])
     here.told(seen=1, episodes=[[1, 1, None]])
-    assert [episode.number for episode in here.stream.episodes] == [7, 1]
-    assert here.stream.episodes_seen == 1
+    assert [episode.number for episode in here.stream.episodes.last()] == [7, 1]
+    assert here.stream.episodes.seen == 1
 
 
 def test_a_picture_that_stands_still_is_as_new_as_is_said(here: Here) -> None:

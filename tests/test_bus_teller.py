@@ -10,8 +10,8 @@ import pytest
 from envstream.bus.layout import stream_id
 from envstream.bus.teller import AT_ONCE, Teller
 from envstream.config import StreamConfig
-from envstream.report import RECENT
-from envstream.stream import Episode, Place, Stream
+from envstream.episodes import RECENT
+from envstream.stream import Place, Stream
 
 
 @pytest.fixture
@@ -27,8 +27,7 @@ def rounds(teller: Teller, stream: Stream, count: int = 2) -> list[dict[str, Any
 
 def ends(stream: Stream, *totals: float) -> None:
     for total in totals:
-        stream.episodes_seen += 1
-        stream.episodes.append(Episode(stream.episodes_seen, 10, total))
+        stream.episodes.add(stream.episodes.seen + 1, 10, total)
 
 
 def test_who_hears_for_the_first_time_is_told_everything(stream: Stream) -> None:

@@ -41,7 +41,7 @@ FLOORS = [
     {"detection.onnx_model", "detection.torch_model"},
     {"detection.ultralytics_model"},
     {"detection.models"},
-    {"settings", "frame", "points", "clip", "lane", "pyboy_game.__main__", "envs.cartridge"},
+    {"settings", "frame", "points", "clip", "lane", "episodes", "pyboy_game.__main__", "envs.cartridge"},
     {"codec", "archive", "playback", "planes", "sessions.receipts", "push.footage"},
     {"detection.shapes", "detection.drawing", "detection.detector", "sent", "smaller"},
     {
@@ -68,7 +68,7 @@ FLOORS = [
     {"links.worker", "links.rendezvous"},
     {"links.hosting", "entrance"},
     {"links.sidecar"},
-    {"web.pipes", "web.messages", "web.line", "web.answers", "web.download"},
+    {"web.asking", "web.pipes", "web.messages", "web.line", "web.answers", "web.download"},
     {"web.seat", "web.outbox", "bus.postbox", "bus.register", "bus.remote"},
     {"web.delivery", "bus.crew"},
     {"web.auth", "web.protocols", "web.fanout", "web.streaming", "web.analyze", "web.results", "bus.pages"},

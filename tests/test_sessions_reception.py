@@ -354,7 +354,7 @@ def test_what_it_says_beside_its_pictures_is_shown(case: Case) -> None:
     case.linked()
     status = {"totalSteps": 7, "episodes": [(1, 20, -3.5)], "message": "the learner is busy"}
     case.do([Status(status)])
-    assert case.stream.steps == 7 and case.stream.episodes[0].total == -3.5
+    assert case.stream.steps == 7 and case.stream.episodes.last()[0].total == -3.5
     assert case.stream.message == "the learner is busy"
     case.do([Status({"episodes": [], "message": None})])
     assert case.stream.message is None

@@ -24,7 +24,7 @@ from envstream.config import StreamConfig
 from envstream.errors import EnvstreamError
 from envstream.frame import Frame
 from envstream.hub import Hub
-from envstream.stream import Episode, Stream
+from envstream.stream import Stream
 from envstream.web import uplink as uplinks_of_one
 from envstream.web.answers import reason, said_by, shown
 from envstream.web.fanout import Fanout
@@ -693,9 +693,8 @@ def test_episodes_are_told_once_to_the_same_server_and_all_to_another(hasty: Non
         async with far.play():
             for connection, count, ended in ((1, 2, 2), (2, 3, 3), (3, 6, 3)):
                 await far.until(lambda connection=connection: len(far.of("ping")) == connection)
-                while far.stream.episodes_seen < ended:
-                    far.stream.episodes.append(Episode(far.stream.episodes_seen + 1, 5, 7.5))
-                    far.stream.episodes_seen += 1
+                while far.stream.episodes.seen < ended:
+                    far.stream.episodes.add(far.stream.episodes.seen + 1, 5, 7.5)
 
                 def told(count: int = count) -> bool:
                     far.uplinks.look()
@@ -714,8 +713,7 @@ def test_what_cannot_be_told_as_it_is_is_told_as_far_as_it_can_be() -> None:
     async def scene() -> None:
         async with far.play():
             await far.until(lambda: far.listening)
-            far.stream.episodes.append(Episode(1, 5, float("nan")))
-            far.stream.episodes_seen += 1
+            far.stream.episodes.add(1, 5, float("nan"))
             far.stream.say("a line\n\x1b[31mand another\ud800" + "!" * 900, lasting=True)
             far.uplinks.look()
             await far.until(lambda: any(each.get("episodes") for each in far.of("status")))
@@ -868,8 +866,7 @@ def test_an_env_that_is_closed_has_ended_over_there_while_others_go_on() -> None
     async def scene() -> None:
         async with far.play():
             await far.until(lambda: far.listening)
-            far.stream.episodes.append(Episode(1, 5, 7.5))
-            far.stream.episodes_seen += 1
+            far.stream.episodes.add(1, 5, 7.5)
             far.stream.finish()
 
             def looked() -> bool:

@@ -10,14 +10,14 @@ from typing import Any
 from envstream.bus.clock import Clock
 from envstream.bus.demand import Want, of_watches
 from envstream.bus.layout import LONGEST_NAME, LONGEST_SENTENCE, Entry, Sent
+from envstream.episodes import RECENT
 from envstream.errors import SessionError, SettingError
 from envstream.identity import Identity
-from envstream.report import RECENT
 from envstream.sessions import headers
 from envstream.sessions.arrival import Arrival
 from envstream.sessions.fields import Fields
 from envstream.sessions.showing import Showing
-from envstream.stream import Episode, Stream
+from envstream.stream import Stream
 from envstream.viewer import Watch
 from envstream.web.answers import shown
 
@@ -133,8 +133,8 @@ class Remote:
         episodes = [_episode(each) for each in said.many("episodes", RECENT)]
         fresh = len(episodes) if self._seen is None or seen < self._seen else seen - self._seen
         for number, steps, total in episodes[max(0, len(episodes) - fresh) :]:
-            stream.episodes.append(Episode(number, steps, total))
-        stream.episodes_seen = self._seen = seen
+            stream.episodes.add(number, steps, total)
+        stream.episodes.seen = self._seen = seen
         if episodes and not stream.looked_at:
             number, steps, total = episodes[-1]
             stream.said |= {"episode": number, "step": steps, "return": total}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from envstream.bus.layout import LONGEST_SENTENCE, stream_id
-from envstream.report import RECENT
+from envstream.episodes import RECENT
 from envstream.stream import Stream
 from envstream.wire import brief
 
@@ -51,11 +51,11 @@ class Teller:
         before, said = self._told.get(stream.name, {}), _said(stream, now)
         self._told[stream.name] = said
         fresh = {key: value for key, value in said.items() if key not in before or before[key] != value}
-        seen = stream.episodes_seen
+        seen = stream.episodes.seen
         count = min(seen - self._seen.get(stream.name, 0), len(stream.episodes), RECENT)
         if count > 0:
             fresh["seen"] = seen
-            fresh["episodes"] = [brief(list(each)) for each in list(stream.episodes)[-count:]]
+            fresh["episodes"] = [brief(list(each)) for each in stream.episodes.last(count)]
         self._seen[stream.name] = seen
         return fresh
 
@@ -67,8 +67,8 @@ def _said(stream: Stream, now: float) -> dict[str, Any]:
         "message": (stream.message or "")[:LONGEST_SENTENCE] or None,
         "fps": round(stream.captures.at(now), 1),
     }
-    if stream.episodes:
-        said["bestReturn"] = brief(max(episode.total for episode in list(stream.episodes)))
+    if stream.episodes.best is not None:
+        said["bestReturn"] = brief(stream.episodes.best)
     # Sub-envs step together: what each of thousands that nobody looks at has done is no news.
     if stream.viewers or stream.place is None:
         said["totalSteps"] = stream.steps

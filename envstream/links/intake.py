@@ -14,7 +14,7 @@ from envstream.identity import Identity
 from envstream.links.block import Block
 from envstream.links.reader import Capture, Reader
 from envstream.pace import Budget
-from envstream.stream import Episode, Place, Stream
+from envstream.stream import Place, Stream
 from envstream.takes import Takes
 
 
@@ -40,11 +40,9 @@ class Feed:
         """
         reader, streams = self.reader, self.streams
         for number, steps, total, part in reader.episodes():
-            stream = streams[part]
-            stream.episodes.append(Episode(number, steps, total))
-            stream.episodes_seen += 1
+            streams[part].episodes.add(number, steps, total)
         if len(streams) == 1:  # Those included that were overwritten before they were read.
-            streams[0].episodes_seen = reader.episodes_ended
+            streams[0].episodes.seen = reader.episodes_ended
         seconds = reader.spent()
         arrived: dict[str, Stream] = {}
         for capture in reader.captures(self.takes.ready):

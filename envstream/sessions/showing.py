@@ -15,7 +15,7 @@ from envstream.lane import Lane
 from envstream.sent import SentFrame
 from envstream.sessions import jpeg
 from envstream.sessions.arrival import Arrival
-from envstream.stream import Episode, Stream
+from envstream.stream import Stream
 
 MOST_WAITING = 4  # Pictures that wait to be decoded; of more, the newest are left out.
 OLDEST = 3600.0  # Seconds before now that a publisher may say a picture was taken.
@@ -91,8 +91,7 @@ class Showing:
         if total is not None:
             stream.note_steps(now, total)
         for number, steps, total_return in message.get("episodes", ()):
-            stream.episodes.append(Episode(number, steps, total_return))
-            stream.episodes_seen += 1
+            stream.episodes.add(number, steps, total_return)
         if "message" in message:
             stream.say(message["message"] or "", lasting=True)
         if still is not None:

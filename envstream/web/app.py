@@ -12,6 +12,7 @@ from envstream._version import __version__
 from envstream.hub import Hub
 from envstream.report import counts, status
 from envstream.stream import Stream
+from envstream.web.asking import Ask, UnansweredError, at_once
 from envstream.web.cameras import Cameras, add_cameras
 from envstream.web.episodes import Command, add_episodes, nobody_records
 from envstream.web.results import Stats, add_results, no_sessions
@@ -32,15 +33,17 @@ def create_app(
     command: Command = nobody_records,
     stats: Stats = no_sessions,
     cameras: Cameras | None = None,
+    ask: Ask = at_once,
 ) -> Flask:
     """The app of one hub. Its addresses are relative, so that it works below any path of a proxy.
 
     Args:
-        chosen: called with every stream whose quality was changed, from any thread.
+        chosen: called with every stream whose quality was changed.
         may_steer: whether a request with these headers (names in lower case) may change something.
         command: starts or stops the recording of a stream; a status and an answer.
         stats: how publishers' sessions are.
         cameras: None = none are let in.
+        ask: makes a call where streams live, and gives what it gives; Flask itself has threads of its own.
     """
     app = Flask("envstream", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = int(hub.config.videoStreamMaxMessage * 1_000_000)
@@ -58,24 +61,26 @@ def create_app(
     def icon() -> Response:
         return send_from_directory(STATIC, "favicon.svg", max_age=86400)
 
-    _add_figures(app, hub)
-    add_streaming(app, hub, chosen, may_steer)
-    add_episodes(app, hub, command, may_steer)
-    add_results(app, Path(hub.config.videoStreamFolder), stats)
+    _add_figures(app, hub, ask)
+    add_streaming(app, hub, chosen, may_steer, ask)
+    add_episodes(app, hub, command, may_steer, ask)
+    add_results(app, Path(hub.config.videoStreamFolder), stats, ask)
     if cameras is not None:
-        add_cameras(app, cameras)
+        add_cameras(app, cameras, ask)
+    app.register_error_handler(UnansweredError, lambda error: (jsonify(error=str(error)), 503))
     app.after_request(_guarded)
     return app
 
 
-def _add_figures(app: Flask, hub: Hub) -> None:
+def _add_figures(app: Flask, hub: Hub, ask: Ask) -> None:
     @app.get("/stats")
     def stats() -> Response:
-        return jsonify(finite(hub.stats()))
+        return jsonify(finite(ask(hub.stats)))
 
     @app.get("/api/streams")
     def streams() -> Response:
-        return jsonify(streams=[finite(described(stream)) for stream in list(hub.streams.values())])
+        said = ask(lambda: [described(stream) for stream in hub.streams.values()])
+        return jsonify(streams=[finite(each) for each in said])
 
     @app.get("/health")
     def health() -> Response:

@@ -11,6 +11,7 @@ from envstream.hub import Hub
 from envstream.sessions.table import Sessions
 from envstream.web.analyze import Analyses, body_of
 from envstream.web.app import create_app
+from envstream.web.asking import on
 from envstream.web.auth import Access, Verdict
 from envstream.web.cameras import Cameras, CameraSocket, camera_in, name_of, view_of
 from envstream.web.episodes import Command, nobody_records
@@ -56,7 +57,8 @@ class Application:
         self._fanout = fanout
         self._pictures = Pictures(hub, fanout)
         stats = no_sessions if sessions is None else sessions.stats
-        flask: Any = create_app(hub, chosen, access.may_steer, command, stats, cameras)
+        ask = on(fanout.loop)
+        flask: Any = create_app(hub, chosen, access.may_steer, command, stats, cameras, ask)
         self._flask: Any = WSGIMiddleware(flask, workers=8)
         self.listeners: set[Callable[[str], None]] = set()
 

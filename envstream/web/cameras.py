@@ -20,6 +20,7 @@ from envstream.sessions.conversation import Conversation
 from envstream.sessions.table import Sessions
 from envstream.stream import Stream
 from envstream.timing import Timing
+from envstream.web.asking import Ask
 from envstream.web.lookouts import Lookouts
 from envstream.web.protocols import SocketProtocol
 from envstream.web.publishers import PublisherSocket, Receive, Send, Talk
@@ -38,7 +39,7 @@ _ADDRESS = re.compile(
 
 
 class Cameras:
-    """The cameras of one server. Lives on the event loop; `stats` is for any thread.
+    """The cameras of one server. Lives on the event loop; `known` and `listed` are for any thread.
 
     Args:
         open: whether the server's pages need no token: then any camera is let in, unless they are listed.
@@ -127,7 +128,7 @@ def camera_in(path: str) -> str | None:
     return None if found is None else found[1] or found[2]
 
 
-def add_cameras(app: Flask, cameras: Cameras) -> None:
+def add_cameras(app: Flask, cameras: Cameras, ask: Ask) -> None:
     """Add the addresses to the app; see `create_app`."""
 
     @app.get("/camera/<token>")
@@ -142,7 +143,7 @@ def add_cameras(app: Flask, cameras: Cameras) -> None:
     def camera_stats(token: str) -> Answer:
         if not cameras.known(token):
             return jsonify(error=UNKNOWN), 404
-        return jsonify(finite(cameras.stats(token))), 200
+        return jsonify(finite(ask(lambda: cameras.stats(token)))), 200
 
     def _page(token: str, file: str) -> Answer | Response:
         if not cameras.known(token):

@@ -15,6 +15,7 @@ from envstream.film import mp4_bytes
 from envstream.frame import Pixels
 from envstream.hub import Hub
 from envstream.stream import Stream
+from envstream.web.asking import Ask
 from envstream.web.download import download
 from envstream.web.streaming import MaySteer
 from envstream.wire import finite
@@ -33,12 +34,12 @@ def nobody_records(name: str, on: bool) -> tuple[int, dict[str, Any]]:
     return 503, {"success": False, "message": "nothing is recorded here", "recording": None, "file": None}
 
 
-def add_episodes(app: Flask, hub: Hub, command: Command, may_steer: MaySteer) -> None:
+def add_episodes(app: Flask, hub: Hub, command: Command, may_steer: MaySteer, ask: Ask) -> None:
     """Add the addresses to the app; see `create_app`."""
 
     @app.get("/api/episodes")
     def episodes() -> Answer:
-        stream = _named(hub)
+        stream = _named(hub, ask)
         if stream is None:
             return _no_stream()
         best, worst = hub.archive.extremes(stream.name)
@@ -64,35 +65,36 @@ def add_episodes(app: Flask, hub: Hub, command: Command, may_steer: MaySteer) ->
         answer.make_conditional(request.environ, True, clip.size)
         return answer
 
-    _add_replay(app, hub, may_steer)
-    _add_recordings(app, hub, command, may_steer)
+    _add_replay(app, hub, may_steer, ask)
+    _add_recordings(app, hub, command, may_steer, ask)
 
 
-def _add_replay(app: Flask, hub: Hub, may_steer: MaySteer) -> None:
+def _add_replay(app: Flask, hub: Hub, may_steer: MaySteer, ask: Ask) -> None:
     @app.post("/api/replay")
     def replay() -> Answer:
         if not may_steer({name.lower(): value for name, value in request.headers}):
             return jsonify(error=ELSEWHERE), 403
-        stream = _named(hub)
+        stream = _named(hub, ask)
         if stream is None:
             return _no_stream()
-        clip = stream.replay.clip(hub.archive.name("replay"), stream.name, stream.title)
+        clip = ask(lambda: stream.replay.clip(hub.archive.name("replay"), stream.name, stream.title))
         if clip is None:
             return jsonify(error=NOTHING_YET), 404
         hub.archive.add(clip)
         return jsonify(finite(_described(hub, clip))), 200
 
 
-def _add_recordings(app: Flask, hub: Hub, command: Command, may_steer: MaySteer) -> None:
+def _add_recordings(app: Flask, hub: Hub, command: Command, may_steer: MaySteer, ask: Ask) -> None:
     @app.post("/api/record/<what>")
     def record(what: str) -> Answer:
         if not may_steer({name.lower(): value for name, value in request.headers}):
             return jsonify(success=False, message=ELSEWHERE), 403
-        stream = hub.find(request.args.get("stream"))
+        name = request.args.get("stream")
+        stream = ask(lambda: hub.find(name))
         if what not in ("start", "stop") or stream is None:
             missing = "there is no such stream" if stream is None else "say start or stop"
             return jsonify(success=False, message=missing, recording=None, file=None), 404
-        status, answer = command(stream.name, what == "start")
+        status, answer = ask(lambda: command(stream.name, what == "start"))
         return jsonify(finite(answer)), status
 
     @app.get("/recordings/<name>")
@@ -103,8 +105,9 @@ def _add_recordings(app: Flask, hub: Hub, command: Command, may_steer: MaySteer)
         return download(folder, name)
 
 
-def _named(hub: Hub) -> Stream | None:
-    stream = hub.find(request.args.get("stream"))
+def _named(hub: Hub, ask: Ask) -> Stream | None:
+    name = request.args.get("stream")
+    stream: Stream | None = ask(lambda: hub.find(name))
     return stream if stream is None or stream.plays is None else stream.plays
 
 

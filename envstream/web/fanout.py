@@ -21,7 +21,7 @@ class Fanout:
 
     def __init__(self, hub: Hub, loop: asyncio.AbstractEventLoop) -> None:
         self._hub = hub
-        self._loop = loop
+        self.loop = loop
         self.seats: set[Seat] = set()
         self._watching: dict[str, set[Seat]] = {}
         self._timers: dict[str, tuple[float, asyncio.Handle]] = {}
@@ -195,7 +195,7 @@ class Fanout:
 
     def _from_thread(self, call: Callable[[], None]) -> None:
         try:
-            self._loop.call_soon_threadsafe(call)
+            self.loop.call_soon_threadsafe(call)
         except RuntimeError:
             pass  # The loop has ended, and every seat with it.
 
@@ -226,7 +226,7 @@ class Fanout:
         if planned is not None and planned[0] <= at + 1e-4:
             return
         self._cancel(stream.name)
-        self._timers[stream.name] = at, self._loop.call_later(at - now, self._tick, stream)
+        self._timers[stream.name] = at, self.loop.call_later(at - now, self._tick, stream)
 
     def _tick(self, stream: Stream) -> None:
         self._timers.pop(stream.name, None)

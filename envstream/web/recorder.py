@@ -163,25 +163,21 @@ class Recorder:
     # For the threads of the pages.
 
     def command(self, name: str, on: bool) -> tuple[int, dict[str, Any]]:
-        """Start or stop the recording of a stream; a status and an answer. From any thread but the loop's."""
-
-        async def act() -> tuple[int, dict[str, Any]]:
-            stream = self._hub.get(name)
-            if stream is None:
-                return 404, {"success": False, "message": f"there is no stream {name[:200]!r}"}
-            if on:
-                problem = self.start(stream)
-                answer = {"message": problem or "recording", "recording": stream.live_recording}
-                return (409 if problem else 200), {"success": problem is None, **answer, "file": None}
-            running = stream.name in self._running
-            file = self.stop(stream)
-            message = f"recorded {file}" if file else "nothing was recorded"
-            link = None if file is None else f"recordings/{file}"
-            return 200 if running else 409, {
-                "success": running,
-                "message": message,
-                "recording": None,
-                "file": link,
-            }
-
-        return asyncio.run_coroutine_threadsafe(act(), self._loop).result(10)
+        """Start or stop the recording of a stream; a status and an answer."""
+        stream = self._hub.get(name)
+        if stream is None:
+            return 404, {"success": False, "message": f"there is no stream {name[:200]!r}"}
+        if on:
+            problem = self.start(stream)
+            answer = {"message": problem or "recording", "recording": stream.live_recording}
+            return (409 if problem else 200), {"success": problem is None, **answer, "file": None}
+        running = stream.name in self._running
+        file = self.stop(stream)
+        message = f"recorded {file}" if file else "nothing was recorded"
+        link = None if file is None else f"recordings/{file}"
+        return (200 if running else 409), {
+            "success": running,
+            "message": message,
+            "recording": None,
+            "file": link,
+        }

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask, Response, jsonify
 
+from envstream.web.asking import Ask
 from envstream.web.download import download
 from envstream.wire import finite
 
@@ -24,16 +25,16 @@ def no_sessions() -> dict[str, Any]:
     return {"active_sessions": 0, "sessions": []}
 
 
-def add_results(app: Flask, folder: Path, stats: Stats) -> None:
+def add_results(app: Flask, folder: Path, stats: Stats, ask: Ask) -> None:
     """Add the addresses to the app; see `create_app`."""
 
     @app.get("/streaming/stats")
     def sessions_stats() -> Response:
-        return jsonify(finite(stats()))
+        return jsonify(finite(ask(stats)))
 
     @app.get("/api/sessions")
     def sessions() -> Response:
-        return jsonify(finite({"sessions": stats()["sessions"]}))
+        return jsonify(finite({"sessions": ask(stats)["sessions"]}))
 
     @app.get("/sessions/<name>/<file>")
     def result(name: str, file: str) -> Answer | Response:

@@ -131,7 +131,7 @@ class Server:
             command, sessions = self._recorder.command, self._sessions
             assert sessions is not None
             cameras = Cameras(hub, sessions, self._lookouts, open=start["token"] is None)
-            application = Application(hub, access, fanout, self._chosen, command, sessions, cameras)
+            application = Application(hub, access, fanout, self._follow, command, sessions, cameras)
             self._site = Site(application, settings, listener)
         return trainers
 
@@ -209,12 +209,8 @@ class Server:
         if not self._hub.config.videoRecord:
             self._up()
 
-    def _chosen(self, stream: Stream) -> None:
-        """Somebody chose another quality on a page. Called from Flask's threads."""
-        self._from_thread(self._follow, stream)
-
     def _follow(self, stream: Stream) -> None:
-        """The trainer, the other pages and the pace follow what was chosen."""
+        """Somebody chose another quality: the trainer, the other pages and the pace follow."""
         self._owner(stream).chosen(stream)
         self._fanout.revive()
         self._tell()

@@ -102,13 +102,13 @@ class ViewerSocket:
                 continue
             stream = stream.plays or stream
             name = stream.name
-            seen = stream.episodes_seen
+            seen = stream.episodes.seen
             known = self._told.get(name)
             fresh = known is None or known > seen
             count = seen - (known or 0) if not fresh else len(stream.episodes)
             self._told[name] = seen
             if count or fresh:
-                episodes = [list(episode) for episode in list(stream.episodes)[-count:]] if count else []
+                episodes = [list(episode) for episode in stream.episodes.last(count)]
                 message = {"type": "episodes", "stream": name, "reset": fresh, "episodes": episodes}
                 self._seat.tell(compact(message))
 

@@ -12,21 +12,22 @@ from envstream.errors import SettingError
 from envstream.hub import Hub
 from envstream.performance import performance
 from envstream.stream import Stream
+from envstream.web.asking import Ask
 from envstream.wire import finite
 
 Chosen = Callable[[Stream], None]
 MaySteer = Callable[[Mapping[str, str]], bool]
 
 
-def add_streaming(app: Flask, hub: Hub, chosen: Chosen, may_steer: MaySteer) -> None:
+def add_streaming(app: Flask, hub: Hub, chosen: Chosen, may_steer: MaySteer, ask: Ask) -> None:
     """Add the addresses to the app; see `create_app`."""
 
     @app.get("/api/streaming/stats")
     def streaming_stats() -> tuple[Response, int]:
         name = request.args.get("stream")
-        stream = hub.find(name)
+        stream = ask(lambda: hub.find(name))
         if stream is not None:
-            return jsonify(finite(stream.performance())), 200
+            return jsonify(finite(ask(stream.performance))), 200
         if name is not None:
             return jsonify(error=f"there is no stream {name[:200]!r}"), 404
         config = hub.config
@@ -38,22 +39,26 @@ def add_streaming(app: Flask, hub: Hub, chosen: Chosen, may_steer: MaySteer) -> 
         if not may_steer({name.lower(): value for name, value in request.headers}):
             return jsonify(_answer(False, None, "a page of another site asked for this")), 403
         name = request.args.get("stream")
-        streams = _meant(hub, name)
+        streams = ask(lambda: _meant(hub, name))
         if not streams:
             what = "there is no stream yet" if name is None else f"there is no stream {name[:200]!r}"
             return jsonify(_answer(False, None, what)), 404
         if request.method == "HEAD":  # To look is not to choose.
             return jsonify(_answer(True, streams[0].quality, "")), 200
         quality = int(level) if level.isascii() and level.isdecimal() and len(level) < 4 else level
-        try:
+
+        def choose() -> None:
             for stream in streams:
                 stream.choose(quality)
+            for stream in streams:
+                chosen(stream)
+
+        try:
+            ask(choose)
         except SettingError:
             expected = f"choose one of {', '.join(PRESETS)}, or a JPEG quality from 1 to 100"
             message = f"{level[:40]!r} is no streaming quality; {expected}"
             return jsonify(_answer(False, streams[0].quality, message)), 404
-        for stream in streams:
-            chosen(stream)
         return jsonify(_answer(True, quality, f"Streaming quality changed to {quality}")), 200
 
 
@@ -62,7 +67,7 @@ def _meant(hub: Hub, name: str | None) -> list[Stream]:
     if name is not None:
         stream = hub.find(name)
         return [] if stream is None else [stream]
-    return [stream for stream in list(hub.streams.values()) if not stream.ended]
+    return [stream for stream in hub.streams.values() if not stream.ended]
 
 
 def _answer(success: bool, quality: int | str | None, message: str) -> dict[str, Any]:

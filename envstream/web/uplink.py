@@ -166,7 +166,7 @@ class Uplink:
         if not resumed:
             self._told, self._quality = 0, None
         elif self._told is None:  # Known there from before the server here was started anew.
-            self._told = self._stream.episodes_seen
+            self._told = self._stream.episodes.seen
         if self._said is not None and self._stream.message == self._said:
             self._stream.say("")
         self._up()
@@ -266,9 +266,9 @@ class Uplink:
         outbox, stream = self._outbox, self._stream
         if outbox is None or self._told is None or self._ending:
             return
-        count = min(stream.episodes_seen - self._told, len(stream.episodes), MOST_TOLD)
-        fresh = [list(each) for each in list(stream.episodes)[-count:]] if count > 0 else []
-        self._told = stream.episodes_seen
+        count = min(stream.episodes.seen - self._told, len(stream.episodes), MOST_TOLD)
+        fresh = [list(each) for each in stream.episodes.last(count)]
+        self._told = stream.episodes.seen
         message = shown(stream.message or "", _LONGEST_MESSAGE) or None
         outbox.say({"type": "status", "totalSteps": stream.steps, "episodes": fresh, "message": message})
 
