@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
     """A server with a publisher that sends all the while, and has lost nothing in the end."""
     folder = tmp_path_factory.mktemp("analyze")
     tapes.module(folder, "somebodys", OURS)
-    limits = {"videoStreamMaxDisk": 20, "videoStreamSessionTimeout": 2}
+    limits = {"videoStreamMaxDisk": 20, "videoStreamSessionTimeout": 6}
     with alone(folder / "sessions", folder, videoStreamOffers=["somebodys.dies"], **limits) as server:
         with senders.standing_by(server.port) as bystander:
             server.bystander = bystander  # type: ignore[attr-defined]
