@@ -116,6 +116,17 @@ def test_what_the_camera_sees_comes_to_who_watches_it(open_page: Callable[..., P
     viewer.is_in("live")
 
 
+def test_its_tile_on_the_main_page_tells_rate_and_size(open_page: Callable[..., Page], server: Alone) -> None:
+    start(open_page(f"{server.url}camera/tiled"))
+    wall = open_page(server.url)
+    until(lambda: wall.data("state") in ("live", "waiting"), "the page")
+    wall.tab.keyboard.press("g")
+    tile = wall.tab.locator('.tile[data-stream="camera tiled"]')
+    until(lambda: "640 × 360" in tile.inner_text(), "its size")
+    assert "fps" in tile.inner_text() and "ep " not in tile.inner_text()
+    assert "640 × 360" in (tile.get_attribute("aria-label") or "")
+
+
 def test_while_nobody_watches_one_picture_a_second_is_sent(
     open_page: Callable[..., Page], server: Alone
 ) -> None:
@@ -356,7 +367,7 @@ def test_times_are_told_in_the_clock_of_the_server(silent: Silent) -> None:
 LINE = """
     // A line of so many bytes a second and so long a way, over so many seconds; what the pace does with it.
     function line(pace, { bytes, way, seconds, picture, encode = 5, from = 0 }) {
-        const [acks, rungs] = [[], []];
+        const [acks, rungs, made] = [[], [], []];
         let [free, number, sent, asked] = [from, from * 1000, 0, from];
         for (let now = from; now < from + 1000 * seconds; now += 1000 / 60) {
             while (acks.length && acks[0].at <= now) pace.acknowledged(acks.shift().number, now);
@@ -364,7 +375,9 @@ LINE = """
             if (now >= asked) pace.heard(Math.max(0, free - now) + way);
             if (now >= asked) asked += 2000;
             rungs.push(pace.scale * pace.quality);
-            if (!pace.due(now, 0)) continue;
+            while (made.length && made[0] <= now) made.shift();
+            if (!pace.due(now, 0, made.length > 1)) continue;
+            made.push(Math.max(now, made.at(-1) ?? 0) + encode * pace.scale ** 2);
             const size = picture * pace.scale ** 2 * pace.quality ** 1.5;
             free = Math.max(free, now) + (1000 * size) / bytes;
             pace.compressed(encode * pace.scale ** 2);
@@ -519,6 +532,50 @@ def test_pictures_have_whole_and_even_sizes(pure: Pure) -> None:
         [240, 134],
         [16, 16],
     ]
+
+
+def test_times_on_the_cameras_clock_are_told_on_ours(pure: Pure) -> None:
+    told = pure(
+        "cameraSource",
+        """const origin = new it.Origin();
+        const quick = [origin.captured(5000, 103), origin.captured(5033, 134), origin.captured(5066, 190)];
+        const jumped = [origin.captured(900000, 224), origin.captured(900033, 257)];
+        return [...quick, ...jumped];""",
+    )
+    # The second was on its way for the least time; what comes late was captured no later.
+    assert told == pytest.approx([103, 134, 167, 224, 257], abs=0.1)
+
+
+LACKING = ["MediaStreamTrackProcessor", "VideoFrame", "Worker", "OffscreenCanvas"]
+
+
+@pytest.mark.parametrize("count", range(1, len(LACKING) + 1))
+def test_browsers_that_lack_the_quicker_ways_send_pictures_all_the_same(
+    open_page: Callable[..., Page], server: Alone, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    gone = "".join(f"delete window.{name};" for name in LACKING[:count])
+    monkeypatch.setattr(Page, "prepare", lambda page: page.tab.add_init_script(gone))
+    page = open_page(f"{server.url}camera/lacking-{count}")
+    start(page)
+    page.is_in("live")
+    until(lambda: page.frame() > 1, "pictures")
+    monkeypatch.undo()
+    viewer = open_page(f"{server.url}view/lacking-{count}")
+    viewer.is_in("live")
+    until(lambda: viewer.frame() > 5, "pictures")
+
+
+def test_where_its_worker_does_not_begin_the_page_compresses_itself(
+    open_page: Callable[..., Page], server: Alone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without(page: Page) -> None:
+        page.tab.route("**/shutterWorker.js", lambda route: route.abort())
+
+    monkeypatch.setattr(Page, "prepare", without)
+    page = open_page(f"{server.url}camera/alone")
+    start(page)
+    page.is_in("live")
+    until(lambda: page.frame() > 1, "pictures")
 
 
 def test_why_the_server_does_not_let_it_in_is_said(pure: Pure) -> None:

@@ -45,6 +45,7 @@ let running = false; // the person wants it to
 let trouble = null; // why it does not
 let complaint = ''; // what the server said last of a picture
 let number = 0; // of the newest picture that was sent
+let newest = -Infinity; // and when that was captured
 let size = null; // and its size
 let found = false; // whether what is found is to be seen
 let times = []; // when the last pictures were sent
@@ -100,23 +101,28 @@ function change() {
 }
 
 /** The camera has a new picture: sent where there is room for it; it is never kept for later. */
-async function frame(captured) {
+function frame(captured, image) {
   const now = performance.now();
-  if (link.phase !== 'open' || shutter.busy || !pace.due(now, link.buffered)) return;
-  const { quality } = pace;
-  const picture = await shutter.take(video, pace.scale, quality);
-  if (!picture || !running) return;
-  pace.compressed(picture.ms);
-  const { width, height, blob, ms } = picture;
+  if (link.phase !== 'open' || !pace.due(now, link.buffered, shutter.busy)) return false;
   const age = now - captured;
-  const at = age >= 0 && age < FRESH_MS ? captured : now;
+  send(age >= 0 && age < FRESH_MS ? captured : now, image());
+  return true;
+}
+
+async function send(at, image) {
+  const { quality } = pace;
+  const picture = await shutter.take(image, pace.scale, quality);
+  if (!picture || !running || at < newest) return;
+  pace.compressed(picture.ms);
+  const { width, height, data, ms } = picture;
   const clock = link.toServer(at);
   const about = {
     ...{ timestamp: performance.timeOrigin + at, frameNumber: number + 1, width, height, format: 'jpeg' },
     ...{ captureMs: +ms.toFixed(2), quality: Math.round(100 * quality) },
     ...(clock === null ? {} : { captured: clock }),
   };
-  if (!link.frame(about, blob)) return;
+  if (!link.frame(about, data)) return;
+  newest = at;
   number += 1;
   size = { width, height };
   const sent = performance.now();

@@ -83,7 +83,7 @@ export class CameraLink {
     if (this.phase !== 'open' || socket.readyState !== WebSocket.OPEN) return false;
     socket.send(JSON.stringify({ type: 'frame_metadata', ...about }));
     socket.send(picture);
-    this.flow.add(performance.now(), picture.size);
+    this.flow.add(performance.now(), picture.byteLength);
     return true;
   }
 

@@ -8,6 +8,7 @@ const STEP_MS = 500;
 const [CALM_MS, LONGEST_CALM_MS] = [2000, 16000];
 const PRESETS = { low: 0.6, medium: 0.75, high: 0.85, ultra: 0.92 };
 const NARROW_MS = 80; // That a picture may take longer than a word, on a line that is not narrow.
+const MISSED = 0.15; // Of the pictures that are wanted, those for which the device has no time.
 const SLACK = 1.25; // The server takes the newest when it wants one: a beat as fast as its own would miss that.
 
 /** [share of the size, JPEG quality], best first. */
@@ -42,7 +43,7 @@ export class Pace {
   #idle = null; // round trip of a word on an idle line
   #under = new Map(); // number → when it was sent
   #next = -Infinity;
-  #counts = { sent: 0, held: 0 };
+  #counts = { sent: 0, held: 0, missed: 0 };
   #stepped = null;
   #calm = 0;
   #patience = CALM_MS;
@@ -103,11 +104,15 @@ export class Pace {
     this.#under.clear();
   }
 
-  /** Whether the picture that there is now is to be sent; `buffered`: bytes that the browser holds back. */
-  due(now, buffered) {
+  /** Whether the picture that there is now is to be sent; `buffered`: bytes that the browser holds back, `busy`: no time to compress it. */
+  due(now, buffered, busy = false) {
     const period = 1000 / this.fps;
     // A camera's pictures come on a beat of their own: one a little early is better than the next one.
     if (now + Math.min(period / 4, 8) < this.#next) return false;
+    if (busy) {
+      this.#counts.missed += 1;
+      return false;
+    }
     if (this.#full(now) || buffered > MOST_BUFFERED) {
       this.#counts.held += 1;
       return false;
@@ -145,12 +150,12 @@ export class Pace {
     this.#stepped ??= now;
     const passed = now - this.#stepped;
     if (passed < STEP_MS) return;
-    const { sent, held } = this.#counts;
-    this.#counts = { sent: 0, held: 0 };
+    const { sent, held, missed } = this.#counts;
+    this.#counts = { sent: 0, held: 0, missed: 0 };
     this.#stepped = now;
     if (!this.watched || passed > 4 * STEP_MS) return; // Little is sent then, and it says nothing.
     const narrow = buffered > MOST_BUFFERED || this.#own(now) > Math.max(NARROW_MS, 2000 / this.fps);
-    const slow = this.encode * this.fps > 700; // Of the thousand milliseconds that there are.
+    const slow = missed > MISSED * (sent + missed);
     if (narrow) this.#worse('link', now);
     else if (slow) this.#worse('device', now);
     else if (held > 0.25 * (sent + held)) this.#slower((1000 * sent) / passed, now);

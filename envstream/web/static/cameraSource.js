@@ -3,6 +3,22 @@
 export const SIZES = { 360: [640, 360], 480: [640, 480], 720: [1280, 720], 1080: [1920, 1080] };
 
 const HIDDEN_MS = 1000; // Browsers let a timer of a hidden page run no more often.
+const [DRIFT, JUMP_MS] = [1e-4, 1000]; // Of two clocks, a millisecond in so many; after a jump all is told anew.
+
+/** Tells, of times on the camera's clock, when that was on ours: the quickest to come was on its way for no time. Pure. */
+export class Origin {
+  #offset = null;
+  #told = 0;
+
+  /** What was captured at `at` has come `now`; both in milliseconds. */
+  captured(at, now) {
+    const offset = now - at;
+    const before = this.#offset === null ? offset : this.#offset + DRIFT * (now - this.#told);
+    this.#offset = Math.abs(offset - before) > JUMP_MS ? offset : Math.min(before, offset);
+    this.#told = now;
+    return at + this.#offset;
+  }
+}
 
 /** Why there is no picture, and what to do: {headline, text}. Pure. */
 export function reason({ name, secure = true, supported = true, place = '' }) {
@@ -51,11 +67,14 @@ export class Source {
   #turn = 0;
   #waiting = null; // what the next frame is to call
 
-  /** `on` = {frame(captured) (in our milliseconds), gone()} */
+  /**
+   * `on` = {frame(captured, image), gone()}. A frame was captured at `captured` of our milliseconds; whoever wants
+   * it says true and calls `image` at once, which gives a VideoFrame, or a promise of an ImageBitmap.
+   */
   constructor(video, on) {
     this.#video = video;
     this.#on = on;
-    document.addEventListener('visibilitychange', () => this.#next(this.#turn));
+    document.addEventListener('visibilitychange', () => this.#waiting && this.#next(this.#turn));
   }
 
   /** Open a camera; throws what `reason` explains. */
@@ -73,14 +92,16 @@ export class Source {
     this.track.addEventListener('ended', () => turn === this.#turn && this.#on.gone());
     this.#video.srcObject = stream;
     await this.#video.play().catch(() => {}); // The tab may be in the background.
-    this.#next(turn);
+    // As they come, not when they are painted: earlier by up to a period of the screen, and behind other tabs too.
+    if ('MediaStreamTrackProcessor' in window) this.#read(turn, new MediaStreamTrackProcessor({ track: this.track }));
+    else this.#next(turn);
     return true;
   }
 
   close() {
     this.#turn += 1;
     this.track?.stop();
-    this.track = null;
+    this.track = this.#waiting = null;
     this.#video.srcObject = null;
   }
 
@@ -96,17 +117,32 @@ export class Source {
     return cameras.map(({ deviceId, label }, at) => ({ value: deviceId, text: label || `Camera ${at + 1}` }));
   }
 
+  async #read(turn, { readable }) {
+    const [reader, origin] = [readable.getReader(), new Origin()];
+    while (turn === this.#turn) {
+      const { value: frame, done } = await reader.read();
+      if (done) return;
+      const captured = origin.captured(frame.timestamp / 1000, performance.now());
+      if (turn !== this.#turn || !this.#on.frame(captured, () => frame)) frame.close();
+    }
+    reader.cancel().catch(() => {}); // Then nothing more is to come.
+  }
+
   /** Wait for the next frame; behind other tabs no frames are painted, there a timer asks. */
   #next(turn) {
     const waiting = (this.#waiting = {});
     const once = (now, about) => {
       if (waiting !== this.#waiting || turn !== this.#turn || !this.track) return;
-      this.#on.frame(about?.captureTime ?? performance.now());
+      this.#on.frame(about?.captureTime ?? performance.now(), () => this.#still());
       this.#next(turn);
     };
     if (turn !== this.#turn || !this.track) return;
     if (document.hidden) setTimeout(() => once(), HIDDEN_MS);
     else if ('requestVideoFrameCallback' in this.#video) this.#video.requestVideoFrameCallback(once);
     else requestAnimationFrame(() => once());
+  }
+
+  #still() {
+    return 'VideoFrame' in window ? new VideoFrame(this.#video) : createImageBitmap(this.#video);
   }
 }

@@ -17,6 +17,17 @@ function make(tag, className, ...children) {
   return element;
 }
 
+/** What is said of an env or a camera, where `at` is what is seen of it: {episode, value, spoken}. */
+function facts(status, at) {
+  if (status.camera) {
+    const [rate, size] = [`${Math.round(status.fps)} fps`, status.width ? `${status.width} × ${status.height}` : ''];
+    return { episode: rate, value: size, spoken: [rate, size].filter(Boolean).join(', ') };
+  }
+  const [episode, value] = [`ep ${count(at.episode)}`, score(at.return)];
+  const whose = [status.briefRun, episode].filter(Boolean).join(' · ');
+  return { episode: whose, value, spoken: `episode ${count(at.episode)}, return ${value}` };
+}
+
 export class Tile {
   /** Size of the source of what the tile shows, or null. */
   source = null;
@@ -74,8 +85,7 @@ export class Tile {
     // Episode and return belong to the picture that is seen.
     const at = this.#meta ?? status;
     const sent = status.session ? caption(status) : null;
-    const episode = sent ? sent.word : [status.briefRun, `ep ${count(at.episode)}`].filter(Boolean).join(' · ');
-    const value = sent ? sent.value : score(at.return);
+    const { episode, value, spoken } = sent ? { episode: sent.word, value: sent.value, spoken: sent.value } : facts(status, at);
     const failing = pictureless(status) && this.source === null;
     const word = failing ? 'no picture' : (sent?.word ?? stateWord(status.state));
     // Over the picture stands only what is true for long: a learner that is updating is no news.
@@ -94,8 +104,7 @@ export class Tile {
     if (chosen) this.element.setAttribute('aria-current', 'true');
     else this.element.removeAttribute('aria-current');
     this.element.title = `${fullName(status)}: ${word}${status.host ? `, on ${status.host}` : ''}`;
-    const facts = sent ? value : `episode ${count(at.episode)}, return ${value}`;
-    this.element.setAttribute('aria-label', `${fullName(status)}, ${word}, ${facts}`);
+    this.element.setAttribute('aria-label', `${fullName(status)}, ${word}, ${spoken}`);
   }
 }
 
