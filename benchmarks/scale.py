@@ -34,6 +34,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import redis
+
 import costs
 import outages
 from broker import Broker, free_port
@@ -247,6 +249,47 @@ def bus_turn(args: argparse.Namespace, way: Traffic) -> Row:
         }
 
 
+def statuses(broker: Broker) -> list[Row]:
+    """One status of each of the workers that are there, as it is published for pages."""
+    found: dict[str, Row] = {}
+    heard = redis.Redis.from_url(broker.url).pubsub(ignore_subscribe_messages=True)
+    heard.subscribe("envstream:status")
+    deadline = time.monotonic() + 60
+    while len(found) < WORKERS and time.monotonic() < deadline:
+        message = heard.get_message(timeout=1.0)
+        if message is not None:
+            status = json.loads(message["data"])
+            found[status["worker"]] = status
+    heard.close()
+    return list(found.values())
+
+
+def told_turn(args: argparse.Namespace) -> float:
+    """Microseconds of a page server for a status: of ten times as many as its workers send."""
+    with contextlib.ExitStack() as stack:
+        broker = stack.enter_context(Broker())
+        service = stack.enter_context(page(broker))
+        _, said = stack.enter_context(crew(WORKERS, videoStreamHub=broker.url, videoStreamPort=free_port()))
+        name = name_of(await_listed(service.port, WORKERS), said["titles"][0])
+        stack.enter_context(viewer(service.port, name, "--status"))
+        known, speaker = statuses(broker), redis.Redis.from_url(broker.url)
+        loads = []
+        for often in (0, 10):
+            began, before, count = time.monotonic(), core_seconds(service.pid), 0
+            while time.monotonic() < began + args.seconds:
+                for status in known if often else ():
+                    for stream in status["streams"].values():
+                        stream["totalSteps"] = 10**6 + count
+                    speaker.publish("envstream:status", json.dumps(status))
+                    count += 1
+                    time.sleep(STATUS_S / often / len(known))
+                if not often:
+                    time.sleep(0.1)
+            loads.append(((core_seconds(service.pid) - before) / (time.monotonic() - began), count))
+        (idle, _), (busy, count) = loads
+        return 1e6 * (busy - idle) * args.seconds / count
+
+
 def bus_row(way: Traffic, rounds: Sequence[Row], alone: Sequence[Row]) -> Row:
     """What the rounds of one way say, also against those with one worker."""
     row: Row = {"part": "bus", "contender": way.name, **way._asdict(), "rounds": list(rounds)}
@@ -260,9 +303,6 @@ def bus_row(way: Traffic, rounds: Sequence[Row], alone: Sequence[Row]) -> Row:
         row["ratio_text"] = row["ratio"].text("{:.3f}")
         more = Spread.of((many["both"] - one["both"]) / others for many, one in pairs)
         row["more_text"] = more.text("{:.0f}")
-        if way.lists:
-            told = Spread.of((many["page_cpu"] - one["page_cpu"]) / others for many, one in pairs)
-            row["told_text"] = told.text("{:.0f}", 1e6 * STATUS_S)
     return row
 
 
@@ -277,6 +317,9 @@ def bus(args: argparse.Namespace) -> tuple[list[Row], list[Bar]]:
             note(f"bus, round {number + 1} of {args.rounds}: {way.name}")
             found[way].append(bus_turn(args, way))
     rows = [bus_row(way, rounds, found[Traffic(1, way.lists)]) for way, rounds in found.items()]
+    told = Spread.of(told_turn(args) for _ in range(args.rounds))
+    row = next(row for row in rows if row["lists"] and row["workers"] > 1)
+    row |= {"told": told, "told_text": told.text("{:.0f}")}
     heads = {"contender": "on Redis", "in_kb": "in, KB/s", "out_kb": "out, KB/s", "fps": "fps"}
     more = {"bytes": "bytes a picture", "ratio_text": "of 1 worker", "more_text": "B/s a worker more"}
     cpus = {"redis_cpu": "Redis' CPU", "page_cpu": "page server's", "us_text": "µs of it a picture"}

@@ -33,14 +33,14 @@ class Costs(NamedTuple):
     sent: float = (
         29.7e-6  # Page server: a picture to one viewer. fanout.py: 1000 viewers at 30 fps, 0.89 cores.
     )
-    taken: float = 650e-6  # Page server: a picture from Redis. scale.py, part bus, 10 watched.
-    told: float = 90e-6  # Page server: a worker's status. The same, 64 workers, all listed.
-    beat: float = 26e-6  # Redis; these six: scale.py, part costs.
-    status: float = 10e-6
-    heard: float = 4.5e-6
-    came_in: float = 15e-6
-    went_out: float = 15e-6
-    join: float = 160e-6
+    taken: float = 850e-6  # Page server: a picture from Redis. scale.py, part bus, 10 watched.
+    told: float = 155e-6  # Page server: a worker's status. The same, ten times as many as 64 workers send.
+    beat: float = 71e-6  # Redis; these six: scale.py, part costs.
+    status: float = 34e-6
+    heard: float = 4.7e-6
+    came_in: float = 46e-6
+    went_out: float = 48e-6
+    join: float = 307e-6
     picture: int = 20_000  # Bytes of a JPEG of 640×480; an H.264 picture of LunarLander has 400.
     beat_bytes: int = 115
     status_bytes: int = 120
@@ -400,16 +400,16 @@ def limits() -> str:
             "the same, or several Redis",
         ),
         (
-            room / COSTS.told * STATUS_S,
-            "workers, with an open page",
-            "each page server's core: it hears all statuses",
-            "a prefix or a Redis for each sweep, with page servers of its own",
-        ),
-        (
             LIMITS.clients / CONNECTIONS_WORKER,
             "workers",
             "connections: `maxclients` of a Redis as it comes",
             "`maxclients 200000`, `ulimit -n`",
+        ),
+        (
+            room / COSTS.told * STATUS_S,
+            "workers, with an open page",
+            "each page server's core: it hears all statuses",
+            "a prefix or a Redis for each sweep, with page servers of its own",
         ),
         (LIMITS.listed, "workers", "a page server lists no more, and says so", "as above"),
         (

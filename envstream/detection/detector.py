@@ -219,7 +219,7 @@ class Lookout:
 
 
 def _give_way() -> None:
-    """Where every core is busy, pictures go first. On Linux only: there a thread has a priority of its own."""
+    """Where every core is busy, pictures go first. Only Linux gives a thread a priority of its own."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICER)
