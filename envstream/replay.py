@@ -19,68 +19,64 @@ class Replay:
     def __init__(self, seconds: float, most_bytes: int) -> None:
         self._seconds = seconds
         self._most_bytes = most_bytes
-        self._pictures: OrderedDict[int, Picture] = OrderedDict()
+        self._stills: OrderedDict[int, Still] = OrderedDict()
         self.bytes = 0
 
     def lacks(self, number: int) -> bool:
         """Whether no picture of frame `number` is kept that ought to be."""
-        return self._seconds > 0 and number not in self._pictures
+        return self._seconds > 0 and number not in self._stills
 
     def add(self, picture: Picture) -> None:
         """A picture that was shown, and that stands for itself."""
         if self._seconds <= 0:
             return
-        number = picture.frame.number
-        before = self._pictures.get(number)
+        frame = picture.frame
+        before = self._stills.get(frame.number)
         if before is not None and before.width * len(before.data) >= picture.width * len(picture.data):
             return
-        self._pictures[number] = picture
+        values = {key: frame.info[key] for key in VALUES if key in frame.info}
+        size = picture.width, picture.height
+        # Not the picture itself: its frame holds the pixels, a hundred times as much, which nobody counts.
+        self._stills[frame.number] = Still(picture.data, picture.format, 0.0, frame.captured, *size, values)
         self.bytes += len(picture.data) - (0 if before is None else len(before.data))
-        oldest = picture.frame.captured - self._seconds
-        while self._pictures:
-            first = next(iter(self._pictures.values()))
-            if first.frame.captured >= oldest and self.bytes <= self._most_bytes:
+        oldest = frame.captured - self._seconds
+        while self._stills:
+            first = next(iter(self._stills.values()))
+            if first.captured >= oldest and self.bytes <= self._most_bytes:
                 break
             self._drop()
 
     def shorten(self) -> int:
         """Let go of the older half; how many bytes that were."""
         before = self.bytes
-        for _ in range((len(self._pictures) + 1) // 2):
+        for _ in range((len(self._stills) + 1) // 2):
             self._drop()
         return before - self.bytes
 
     def _drop(self) -> None:
-        self.bytes -= len(self._pictures.popitem(last=False)[1].data)
+        self.bytes -= len(self._stills.popitem(last=False)[1].data)
 
     def clear(self) -> None:
         """The stream has begun anew."""
-        self._pictures.clear()
+        self._stills.clear()
         self.bytes = 0
 
     @property
     def length(self) -> float:
         """Seconds from the first to the last picture."""
-        if len(self._pictures) < 2:
+        if len(self._stills) < 2:
             return 0.0
-        first, last = next(iter(self._pictures.values())), next(reversed(self._pictures.values()))
-        return max(0.0, last.frame.captured - first.frame.captured)
+        first, last = next(iter(self._stills.values())), next(reversed(self._stills.values()))
+        return max(0.0, last.captured - first.captured)
 
     def clip(self, name: str, stream: str, title: str) -> Clip | None:
         """What is kept, as a clip in real time; None where there is nothing."""
-        pictures = sorted(self._pictures.values(), key=lambda picture: picture.frame.number)
-        if not pictures:
+        stills = [self._stills[number] for number in sorted(self._stills)]
+        if not stills:
             return None
-        begun = pictures[0].frame.captured
+        begun = stills[0].captured
         clip = Clip(name, stream, title, kind="live")
-        for picture in pictures:
-            frame = picture.frame
-            values = {key: frame.info[key] for key in VALUES if key in frame.info}
-            time = max(0.0, frame.captured - begun)
-            clip.add(
-                Still(
-                    picture.data, picture.format, time, frame.captured, picture.width, picture.height, values
-                )
-            )
+        for still in stills:
+            clip.add(still._replace(time=max(0.0, still.captured - begun)))
         clip.finish("live")
         return clip

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 
 from envstream.encoder import Picture
@@ -88,3 +91,12 @@ def test_the_older_half_can_be_let_go_of() -> None:
         one.add(picture(number, 100.0 + number))
     assert (one.shorten(), one.bytes, one.length) == (300, 200, 1.0)
     assert (one.shorten(), one.shorten(), one.bytes) == (100, 100, 0)
+
+
+def test_the_pixels_of_what_is_kept_are_let_go_of() -> None:
+    one, made = replay(), picture(1, 100.0)
+    pixels = weakref.ref(made.frame.pixels)
+    one.add(made)
+    del made
+    gc.collect()
+    assert pixels() is None and not one.lacks(1)
