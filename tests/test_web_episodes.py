@@ -22,6 +22,7 @@ from envstream.encoder import Picture
 from envstream.frame import Frame, Pixels
 from envstream.hub import Hub
 from envstream.web.app import create_app
+from envstream.web.backend import Backend
 
 
 def grey(value: int, width: int = 64, height: int = 48) -> Pixels:
@@ -62,7 +63,7 @@ def client(hub: Hub, commands: list[tuple[str, bool]]) -> FlaskClient:
     def may_steer(headers: Mapping[str, str]) -> bool:
         return headers.get("sec-fetch-site", "none") == "none"
 
-    return create_app(hub, may_steer=may_steer, command=command).test_client()
+    return create_app(hub, Backend(may_steer=may_steer, command=command)).test_client()
 
 
 # --- episodes ------------------------------------------------------------------------------------------

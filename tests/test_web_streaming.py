@@ -20,6 +20,7 @@ from envstream.hub import Hub
 from envstream.report import status
 from envstream.stream import Stream
 from envstream.web.app import create_app
+from envstream.web.backend import Backend
 from fakes import PictureEnv
 from serving import Watcher, get, streaming, until
 
@@ -45,7 +46,7 @@ def client(hub: Hub, chosen: list[str]) -> FlaskClient:
     def note(stream: Stream) -> None:
         chosen.append(stream.name)
 
-    return create_app(hub, note).test_client()
+    return create_app(hub, Backend(chosen=note)).test_client()
 
 
 # --- quality -------------------------------------------------------------------------------------------

@@ -12,13 +12,15 @@ from envstream._version import __version__
 from envstream.hub import Hub
 from envstream.report import counts, status
 from envstream.stream import Stream
-from envstream.web.asking import Ask, UnansweredError, at_once
-from envstream.web.cameras import Cameras, add_cameras
-from envstream.web.episodes import Command, add_episodes, nobody_records
-from envstream.web.results import Stats, add_results, no_sessions
-from envstream.web.streaming import Chosen, MaySteer, add_streaming
+from envstream.web.asking import Ask, UnansweredError
+from envstream.web.backend import Backend
+from envstream.web.cameras import add_cameras
+from envstream.web.episodes import add_episodes
+from envstream.web.results import add_results
+from envstream.web.streaming import add_streaming
 from envstream.wire import finite
 
+ALONE = Backend()
 STATIC = Path(__file__).parent / "static"
 CONTENT_POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; connect-src 'self' ws: wss:; "
@@ -26,25 +28,8 @@ CONTENT_POLICY = (
 )
 
 
-def create_app(
-    hub: Hub,
-    chosen: Chosen = lambda stream: None,
-    may_steer: MaySteer = lambda headers: True,
-    command: Command = nobody_records,
-    stats: Stats = no_sessions,
-    cameras: Cameras | None = None,
-    ask: Ask = at_once,
-) -> Flask:
-    """The app of one hub. Its addresses are relative, so that it works below any path of a proxy.
-
-    Args:
-        chosen: called with every stream whose quality was changed.
-        may_steer: whether a request with these headers (names in lower case) may change something.
-        command: starts or stops the recording of a stream; a status and an answer.
-        stats: how publishers' sessions are.
-        cameras: None = none are let in.
-        ask: makes a call where streams live, and gives what it gives; Flask itself has threads of its own.
-    """
+def create_app(hub: Hub, backend: Backend = ALONE) -> Flask:
+    """The app of one hub. Its addresses are relative, so that it works below any path of a proxy."""
     app = Flask("envstream", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = int(hub.config.videoStreamMaxMessage * 1_000_000)
     app.json.sort_keys = False  # type: ignore[attr-defined]
@@ -61,12 +46,13 @@ def create_app(
     def icon() -> Response:
         return send_from_directory(STATIC, "favicon.svg", max_age=86400)
 
+    ask, may_steer = backend.ask, backend.may_steer
     _add_figures(app, hub, ask)
-    add_streaming(app, hub, chosen, may_steer, ask)
-    add_episodes(app, hub, command, may_steer, ask)
-    add_results(app, Path(hub.config.videoStreamFolder), stats, ask)
-    if cameras is not None:
-        add_cameras(app, cameras, ask)
+    add_streaming(app, hub, backend.chosen, may_steer, ask)
+    add_episodes(app, hub, backend.command, may_steer, ask)
+    add_results(app, Path(hub.config.videoStreamFolder), backend.stats, ask)
+    if backend.cameras is not None:
+        add_cameras(app, backend.cameras, ask)
     app.register_error_handler(UnansweredError, lambda error: (jsonify(error=str(error)), 503))
     app.after_request(_guarded)
     return app

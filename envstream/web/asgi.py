@@ -11,17 +11,14 @@ from envstream.hub import Hub
 from envstream.sessions.table import Sessions
 from envstream.web.analyze import Analyses, body_of
 from envstream.web.app import create_app
-from envstream.web.asking import on
 from envstream.web.auth import Access, Verdict
-from envstream.web.cameras import Cameras, CameraSocket, camera_in, name_of, view_of
-from envstream.web.episodes import Command, nobody_records
+from envstream.web.backend import Backend
+from envstream.web.cameras import CameraSocket, camera_in, name_of, view_of
 from envstream.web.fanout import Fanout
 from envstream.web.pictures import BadRequest, Pictures, Query, answer
 from envstream.web.protocols import EXTENSION
 from envstream.web.publishers import PublisherSocket
-from envstream.web.results import no_sessions
 from envstream.web.sockets import ViewerSocket
-from envstream.web.streaming import Chosen
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -40,25 +37,16 @@ class Application:
     """ASGI: pictures and sockets on the event loop, everything else through Flask's threads."""
 
     def __init__(
-        self,
-        hub: Hub,
-        access: Access,
-        fanout: Fanout,
-        chosen: Chosen = lambda stream: None,
-        command: Command = nobody_records,
-        sessions: Sessions | None = None,
-        cameras: Cameras | None = None,
+        self, hub: Hub, access: Access, fanout: Fanout, sessions: Sessions, backend: Backend
     ) -> None:
         self._hub = hub
-        self._cameras = cameras
+        self._cameras = backend.cameras
         self._sessions = sessions
-        self._analyses = None if sessions is None else Analyses(sessions)
+        self._analyses = Analyses(sessions)
         self._access = access
         self._fanout = fanout
         self._pictures = Pictures(hub, fanout)
-        stats = no_sessions if sessions is None else sessions.stats
-        ask = on(fanout.loop)
-        flask: Any = create_app(hub, chosen, access.may_steer, command, stats, cameras, ask)
+        flask: Any = create_app(hub, backend)
         self._flask: Any = WSGIMiddleware(flask, workers=8)
         self.listeners: set[Callable[[str], None]] = set()
 
@@ -86,7 +74,7 @@ class Application:
         """A camera's socket, or that of one of its viewers; False: it is neither."""
         path, cameras, protocol = scope["path"], self._cameras, scope["extensions"][EXTENSION]
         token = camera_in(path)
-        if token is None or cameras is None or self._sessions is None or not cameras.known(token):
+        if token is None or cameras is None or not cameras.known(token):
             return False
         if path.startswith("/ws/camera/"):
             await CameraSocket(cameras, token, self._sessions, protocol, receive, send).run()
@@ -103,7 +91,7 @@ class Application:
         if scope["path"] == "/ws":
             protocol = scope["extensions"][EXTENSION]
             await ViewerSocket(self._hub, self._fanout, self.listeners, protocol, receive, send).run()
-        elif scope["path"] == "/stream" and self._sessions is not None:
+        elif scope["path"] == "/stream":
             protocol = scope["extensions"][EXTENSION]
             await PublisherSocket(self._sessions, protocol, receive, send).run()
         else:
@@ -111,7 +99,7 @@ class Application:
             await _refuse_socket(receive, send, 404, f"no socket at {scope['path'][:100]}; {where}")
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/analyze" and scope["method"] == "POST" and self._analyses is not None:
+        if scope["path"] == "/analyze" and scope["method"] == "POST":
             headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
             status, said = await self._analyses.answer(headers, receive)
             await answer(send, status, body_of(said), [], b"application/json")
