@@ -21,7 +21,7 @@ PACKAGE = ROOT / "envstream"
 
 # From the ground up. A module imports from lower floors only, never from its own.
 FLOORS = [
-    {"_version", "errors", "wire", "identity", "pyboy_game.opcodes", "bus.clock"},
+    {"_version", "errors", "wire", "identity", "pyboy_game.opcodes", "bus.clock", "private"},
     {"sessions.annexb", "sessions.arrival", "sessions.roll", "push.choice", "push.meter", "push.owed"},
     {"processing.timeline", "processing.worker", "detection.boxes", "detection.adaption", "timing"},
     {"detection.layouts", "detection.score", "bus.address"},
@@ -69,9 +69,13 @@ FLOORS = [
     {"links.hosting", "entrance"},
     {"links.sidecar"},
     {"web.asking", "web.pipes", "web.messages", "web.line", "web.answers", "web.download"},
+    {"web.roles", "web.limits", "web.tls"},
+    {"web.auth"},
+    {"web.guard", "web.door"},
+    {"web.protocols"},
     {"web.seat", "web.outbox", "bus.postbox", "bus.register", "bus.remote"},
     {"web.delivery", "bus.crew"},
-    {"web.auth", "web.protocols", "web.fanout", "web.streaming", "web.analyze", "web.results", "bus.pages"},
+    {"web.fanout", "web.streaming", "web.analyze", "web.results", "bus.pages"},
     {
         "web.episodes",
         "web.listening",
@@ -140,6 +144,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "PIL": ("codec", "sources.text", "processors.overlay", "detection.drawing"),
     "simplejpeg": ("codec",),
     "av": ("video", "decoder", "push.footage"),
+    "cryptography": ("web.tls",),
     "cv2": ("processors.undistort",),
     "onnxruntime": ("detection.onnx_model",),
     "redis": ("bus.connection",),

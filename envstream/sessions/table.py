@@ -268,6 +268,11 @@ class Sessions:
                 reception.showing.stream.finish()
                 del self._receptions[name]
 
+    def end(self, name: str) -> bool:
+        """End a session with what it has; whether there is one that anything could still come for."""
+        reception = self._receptions.get(name)
+        return reception is not None and reception.dismiss(self._clock())
+
     def stats(self) -> dict[str, Any]:
         """What `/streaming/stats` answers."""
         receptions = list(self._receptions.values())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from envstream.web.asking import Ask, at_once
 from envstream.web.cameras import Cameras
 from envstream.web.episodes import Command, nobody_records
-from envstream.web.results import Stats, no_sessions
+from envstream.web.results import End, Stats, no_sessions
 from envstream.web.streaming import Chosen, MaySteer
 
 
@@ -20,6 +20,7 @@ class Backend:
         may_steer: whether a request with these headers (names in lower case) may change something.
         command: starts or stops the recording of a stream; a status and an answer.
         stats: how publishers' sessions are.
+        end: ends one of them, with what it has; whether there is one.
         cameras: None = none are let in.
         ask: makes a call where streams live, and gives what it gives; Flask itself has threads of its own.
     """
@@ -28,5 +29,6 @@ class Backend:
     may_steer: MaySteer = lambda headers: True
     command: Command = nobody_records
     stats: Stats = no_sessions
+    end: End = lambda name: False
     cameras: Cameras | None = None
     ask: Ask = at_once

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 
 from envstream.config import StreamConfig
 from envstream.errors import AddressError
 from envstream.web.asgi import Application
+from envstream.web.guard import Guard
 from envstream.web.listening import uvicorn_config
+from envstream.web.tls import certificate_of
 
 SOON_OVER = 2.0  # Seconds in which connections end by themselves.
 
@@ -20,16 +23,29 @@ class Site:
     """Serves an application over one listening socket.
 
     Attributes:
-        address: scheme, host and port, as a trainer is told of them.
+        address: scheme, host and port, as a trainer is told of them, and a certificate's fingerprint.
+
+    Args:
+        notebook: whether notebooks show the page in their cells.
 
     Raises:
         AddressError: when it cannot be served as the settings say.
     """
 
-    def __init__(self, application: Application, settings: StreamConfig, listener: socket.socket) -> None:
+    def __init__(
+        self,
+        application: Application,
+        settings: StreamConfig,
+        listener: socket.socket,
+        *,
+        notebook: bool = False,
+    ) -> None:
         self._application = application
         self._listener = listener
-        configuration = uvicorn_config(application, settings)
+        files = certificate_of(settings)
+        believed = files is not None and files.fingerprint is None
+        guarded = Guard(application, notebook=notebook, secure=believed)
+        configuration = uvicorn_config(guarded, files)
         host, port = settings.videoStreamHost, listener.getsockname()[1]
         try:
             configuration.load()
@@ -38,9 +54,14 @@ class Site:
                 f"cannot listen on {host}:{port} with https ({error}); videoStreamTlsCert is to be a PEM "
                 "certificate chain, and videoStreamTlsKey its private key"
             ) from error
+        finally:
+            if files is not None:
+                files.loaded()
         self._uvicorn = uvicorn.Server(configuration)
         self._serving: asyncio.Future[None] | None = None
-        self.address = {"scheme": scheme_of(settings), "host": host, "port": port}
+        self.address: dict[str, Any] = {"scheme": scheme_of(settings), "host": host, "port": port}
+        if files is not None and files.fingerprint is not None:
+            self.address["fingerprint"] = files.fingerprint
 
     async def start(self) -> asyncio.Future[None]:
         """Serve from now on; what is given back is done when that has ended."""
@@ -67,6 +88,7 @@ class Site:
             await asyncio.wait({self._serving}, timeout=SOON_OVER)
         for connection in list(self._uvicorn.server_state.connections):
             connection.transport.abort()  # One that neither reads nor goes.
+        self._application.close()
 
 
 def scheme_of(settings: StreamConfig) -> str:
