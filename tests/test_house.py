@@ -71,7 +71,7 @@ FLOORS = [
     {"web.asking", "web.pipes", "web.messages", "web.line", "web.answers", "web.download"},
     {"web.roles", "web.limits", "web.tls"},
     {"web.auth"},
-    {"web.guard", "web.door"},
+    {"web.guard", "web.gate"},
     {"web.protocols"},
     {"web.seat", "web.outbox", "bus.postbox", "bus.register", "bus.remote"},
     {"web.delivery", "bus.crew"},

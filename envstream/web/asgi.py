@@ -14,7 +14,7 @@ from envstream.web.app import create_app
 from envstream.web.auth import Verdict
 from envstream.web.backend import Backend
 from envstream.web.cameras import CameraSocket, camera_in, name_of, view_of
-from envstream.web.door import Door, role_of
+from envstream.web.gate import Gate, role_of
 from envstream.web.fanout import Fanout
 from envstream.web.limits import seconds
 from envstream.web.pictures import BadRequest, Pictures, Query, answer
@@ -33,12 +33,12 @@ PICTURES = ("/stream", "/screen", "/api/screenshot")
 class Application:
     """ASGI: pictures and sockets on the event loop, everything else through Flask's threads."""
 
-    def __init__(self, hub: Hub, door: Door, fanout: Fanout, sessions: Sessions, backend: Backend) -> None:
+    def __init__(self, hub: Hub, gate: Gate, fanout: Fanout, sessions: Sessions, backend: Backend) -> None:
         self._hub = hub
         self._cameras = backend.cameras
         self._sessions = sessions
         self._analyses = Analyses(sessions)
-        self._door = door
+        self._gate = gate
         self._fanout = fanout
         self._pictures = Pictures(hub, fanout)
         flask: Any = create_app(hub, backend)
@@ -46,7 +46,7 @@ class Application:
         self.listeners: set[Callable[[str], None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        verdict = self._door.judge(scope)
+        verdict = self._gate.judge(scope)
         if not verdict.allowed:
             await self._refuse(scope, receive, send, verdict)
         elif scope["type"] == "websocket":

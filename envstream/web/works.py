@@ -25,7 +25,7 @@ from envstream.web.auth import Access
 from envstream.web.away import Away, Nowhere, Source, away, is_bus
 from envstream.web.backend import Backend
 from envstream.web.cameras import Cameras
-from envstream.web.door import Door
+from envstream.web.gate import Gate
 from envstream.web.fanout import Fanout
 from envstream.web.limits import Limits
 from envstream.web.line import Line
@@ -109,8 +109,8 @@ class Works:
             ask=on(self._loop),
         )
         limits = Limits(settings.videoStreamMaxHandshakes, settings.videoStreamTrustedProxies)
-        door = Door(access, limits, cameras.opened_by, clock)
-        application = Application(hub, door, fanout, self.sessions, backend)
+        gate = Gate(access, limits, cameras.opened_by, clock)
+        application = Application(hub, gate, fanout, self.sessions, backend)
         self.site = Site(application, settings, listener, notebook=notebook)
         if hub.alone:  # What a server on its own was told to serve is what others left in its folder as well.
             self.unfinished = self.sessions.recover()

@@ -1,4 +1,4 @@
-"""The door: the order in which access, roles and limits are asked, and that nobody is locked out."""
+"""The gate: the order in which access, roles and limits are asked, and that nobody is locked out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from envstream.web.auth import Access
-from envstream.web.door import Door, role_of
+from envstream.web.gate import Gate, role_of
 from envstream.web.limits import GUESSES, Limits
 from envstream.web.roles import ADMIN, VIEW
 
@@ -16,14 +16,14 @@ STRANGER, PROXY = "203.0.113.7", "10.0.0.1"
 
 
 class House:
-    """A door, its clock, and whoever knocks."""
+    """A gate, its clock, and whoever knocks."""
 
     def __init__(self, token: str | None = TOKEN, handshakes: float | None = 20) -> None:
         self.now = 0.0
         tokens = {} if token is None else {"view": VIEWERS}
         access = Access(token, (), "http", tokens, KEY)
         limits = Limits(handshakes, [PROXY])
-        self.door = Door(access, limits, lambda path: path.endswith("/hall"), lambda: self.now)
+        self.gate = Gate(access, limits, lambda path: path.endswith("/hall"), lambda: self.now)
 
     def knock(
         self, path: str = "/", token: str = "", *, method: str = "GET", peer: str = STRANGER, **headers: str
@@ -37,7 +37,7 @@ class House:
             "headers": [(name.encode(), text.encode()) for name, text in given.items()],
             "client": (peer, 4711),
         }
-        return self.door.judge(scope)
+        return self.gate.judge(scope)
 
     def guess(self, times: int = 1, **how: Any) -> list[int]:
         return [self.knock(token=f"guess-{number}", **how).status for number in range(times)]

@@ -1,4 +1,4 @@
-"""The door: what is decided of every request before anything else looks at it."""
+"""The gate: what is decided of every request before anything else looks at it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORWARDED = b"x-forwarded-for"
 Clock = Callable[[], float]
 
 
-class Door:
+class Gate:
     """Access, roles and limits of one server, asked in their order. Lives on the event loop.
 
     Args:
