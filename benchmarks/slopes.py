@@ -1,6 +1,6 @@
 """Does a series rise, beyond its noise? For `soak.py`: a robust slope, its interval, and a verdict.
 
-A series is cut into blocks of equal time, of each of which the median is taken: what comes and goes in a block
+A series is cut into blocks of equal time, each of which gives its median: what comes and goes in a block
 is no matter. The slope is Theil and Sen's, the median of those between all pairs of blocks, which some odd
 blocks do not pull along. Its interval comes from a bootstrap: what the line leaves over is drawn anew, a few
 neighbours at a time so that slow wandering stays what it is, and the slope taken again.
