@@ -30,6 +30,10 @@ OPEN_TO_ALL = ("/health", "/static/", "/favicon.ico")
 READING = ("GET", "HEAD", "OPTIONS")
 
 PICTURES = ("/stream", "/screen", "/api/screenshot")
+ANALYZE = "/analyze"
+# What Flask does not see; openapi.json tells of all addresses.
+ON_THE_LOOP = (*(("GET", path) for path in PICTURES), ("POST", ANALYZE))
+SOCKETS = ("/ws", "/stream", "/ws/camera/{token}", "/ws/view/{token}")
 
 
 class Application:
@@ -101,7 +105,7 @@ class Application:
             await _refuse_socket(receive, send, 404, f"no socket at {scope['path'][:100]}; {where}")
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/analyze" and scope["method"] == "POST":
+        if scope["path"] == ANALYZE and scope["method"] == "POST":
             headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
             status, said = await self._analyses.answer(headers, receive)
             await answer(send, status, body_of(said), [], b"application/json")
