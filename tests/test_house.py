@@ -68,7 +68,7 @@ FLOORS = [
     {"links.worker", "links.rendezvous"},
     {"links.hosting", "entrance"},
     {"links.sidecar"},
-    {"web.asking", "web.pipes", "web.messages", "web.line", "web.answers", "web.download"},
+    {"web.asking", "web.pipes", "web.messages", "web.line", "web.answers", "web.download", "web.bridge"},
     {"web.seat", "web.outbox", "bus.postbox", "bus.register", "bus.remote"},
     {"web.delivery", "bus.crew"},
     {"web.auth", "web.protocols", "web.fanout", "web.streaming", "web.analyze", "web.results", "bus.pages"},
@@ -116,7 +116,6 @@ DOORS: dict[str, tuple[str, ...]] = {
     "flask": ("web.",),
     "uvicorn": ("web.",),
     "uvloop": ("web.",),
-    "a2wsgi": ("web.",),
     "gymnasium": ("push.footage", "wrappers.", "wrapping", "recipes.", "envs", "envs.", "pyboy_game.catch"),
     "torch": (
         "sources.tensors",
