@@ -21,7 +21,7 @@ PACKAGE = ROOT / "envstream"
 
 # From the ground up. A module imports from lower floors only, never from its own.
 FLOORS = [
-    {"_version", "errors", "wire", "identity", "pyboy_game.opcodes", "bus.clock"},
+    {"_version", "errors", "wire", "identity", "pyboy_game.opcodes", "bus.clock", "descriptors"},
     {"sessions.annexb", "sessions.arrival", "sessions.roll", "push.choice", "push.meter", "push.owed"},
     {"processing.timeline", "processing.worker", "detection.boxes", "detection.adaption", "timing"},
     {"detection.layouts", "detection.score", "bus.address"},
@@ -68,8 +68,8 @@ FLOORS = [
     {"links.worker", "links.rendezvous"},
     {"links.hosting", "entrance"},
     {"links.sidecar"},
-    {"web.asking", "web.pipes", "web.messages", "web.line", "web.answers", "web.download"},
-    {"web.seat", "web.outbox", "bus.postbox", "bus.register", "bus.remote"},
+    {"web.asking", "web.pipes", "web.messages", "web.line", "web.answers", "web.download", "web.vigil"},
+    {"web.door", "web.seat", "web.outbox", "bus.postbox", "bus.register", "bus.remote"},
     {"web.delivery", "bus.crew"},
     {"web.auth", "web.protocols", "web.fanout", "web.streaming", "web.analyze", "web.results", "bus.pages"},
     {
