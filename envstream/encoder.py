@@ -212,6 +212,14 @@ class Encoder:
             self.hits += viewers - (not there)
             self.misses += not there
 
+    def size(self, frame: Frame, rung: Rung) -> tuple[int, int]:
+        """Width and height of the picture of `frame` at `rung`."""
+        width, height = codec.fitted(frame.width, frame.height, rung.max_width)
+        # Who asks for an enlargement must not choose how much memory it takes.
+        most = math.isqrt(self._max_pixels // (height * width))
+        scale = max(1, min(self._settled(rung).scale or 1, most))
+        return width * scale, height * scale
+
     def _settled(self, rung: Rung) -> Rung:
         """The rung with what it leaves to the stream filled in."""
         scale, _, quality = self.preset
@@ -236,11 +244,7 @@ class Encoder:
 
     def _encode(self, frame: Frame, rung: Rung, track: Track | None = None, key: bool = False) -> Picture:
         started = time.perf_counter()
-        pixels = codec.fit(frame.pixels, rung.max_width)
-        height, width = pixels.shape[:2]
-        # Who asks for an enlargement must not choose how much memory it takes.
-        scale = max(1, min(rung.scale or 1, math.isqrt(self._max_pixels // (height * width))))
-        pixels = codec.resize(pixels, width * scale, height * scale)
+        pixels = codec.resize(codec.fit(frame.pixels, rung.max_width), *self.size(frame, rung))
         link: dict[str, Any] = {}
         if track is None:
             format, data = self._compressed(pixels, rung)

@@ -21,7 +21,17 @@ PACKAGE = ROOT / "envstream"
 
 # From the ground up. A module imports from lower floors only, never from its own.
 FLOORS = [
-    {"_version", "errors", "wire", "identity", "pyboy_game.opcodes", "bus.clock", "histogram", "cost"},
+    {
+        "_version",
+        "errors",
+        "wire",
+        "identity",
+        "pyboy_game.opcodes",
+        "bus.clock",
+        "histogram",
+        "cost",
+        "descriptors",
+    },
     {"sessions.annexb", "sessions.arrival", "sessions.roll", "push.choice", "push.meter", "push.owed"},
     {"processing.timeline", "processing.worker", "detection.boxes", "detection.adaption", "timing", "stages"},
     {"detection.layouts", "detection.score", "bus.address"},
@@ -78,8 +88,10 @@ FLOORS = [
         "web.line",
         "web.answers",
         "web.download",
+        "web.vigil",
+        "web.bridge",
     },
-    {"web.seat", "web.outbox", "bus.postbox", "bus.register", "bus.remote"},
+    {"web.door", "web.seat", "web.outbox", "bus.postbox", "bus.register", "bus.remote"},
     {"web.delivery", "bus.crew"},
     {
         "web.auth",
@@ -136,7 +148,6 @@ DOORS: dict[str, tuple[str, ...]] = {
     "flask": ("web.",),
     "uvicorn": ("web.",),
     "uvloop": ("web.",),
-    "a2wsgi": ("web.",),
     "gymnasium": ("push.footage", "wrappers.", "wrapping", "recipes.", "envs", "envs.", "pyboy_game.catch"),
     "torch": (
         "sources.tensors",

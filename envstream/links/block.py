@@ -49,8 +49,9 @@ def _memory_file(size: int) -> int:
     """A file descriptor of `size` bytes of shared memory that no name leads to."""
     if hasattr(os, "memfd_create"):
         try:
-            descriptor = os.memfd_create("envstream", os.MFD_CLOEXEC)
+            descriptor = os.memfd_create("envstream", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             os.ftruncate(descriptor, size)
+            _seal(descriptor)
             return descriptor
         except OSError:
             pass  # An old kernel or a sandbox without it: an unlinked file does as well.
@@ -58,6 +59,13 @@ def _memory_file(size: int) -> int:
     with tempfile.TemporaryFile(dir=folder) as file:
         os.ftruncate(file.fileno(), size)
         return os.dup(file.fileno())
+
+
+def _seal(descriptor: int) -> None:
+    """Have the system keep its size: who touched what was cut off would be killed (SIGBUS)."""
+    import fcntl  # Not everywhere.
+
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
 
 
 class Block:

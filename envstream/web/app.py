@@ -44,6 +44,10 @@ def create_app(hub: Hub, backend: Backend = ALONE) -> Flask:
     def static_file(name: str) -> Response:
         return send_from_directory(STATIC, name, max_age=0)
 
+    @app.get("/openapi.json")
+    def description() -> Response:
+        return send_from_directory(STATIC.parent, "openapi.json", max_age=0)
+
     @app.get("/favicon.ico")
     def icon() -> Response:
         return send_from_directory(STATIC, "favicon.svg", max_age=86400)

@@ -37,6 +37,7 @@ from envstream.web.trainer import Trainer
 from envstream.web.trainers import Trainers
 
 LAST_WORDS = 0.5  # Seconds in which viewers hear that the run has ended.
+LAST_FILES = 15.0  # Seconds that files may take that were recorded on pages.
 
 
 class Works:
@@ -106,7 +107,8 @@ class Works:
             metrics=Metrics(hub, self._pulse, self._connections, self.sessions.counts),
             readiness=self._readiness(self.sessions),
         )
-        self.site = Site(Application(hub, access, fanout, self.sessions, backend), settings, listener)
+        application = Application(hub, access, fanout, self.sessions, backend)
+        self.site = Site(application, settings, listener, partial(self._warn, of="the server"))
         if hub.alone:  # What a server on its own was told to serve is what others left in its folder as well.
             self.unfinished = self.sessions.recover()
         self._pulse.start()
@@ -170,8 +172,8 @@ class Works:
         self._owner(stream).line.send({"op": "warning", "name": stream.title, "message": message})
         self._tell()
 
-    def _warn(self, message: str) -> None:
-        self._line.send({"op": "warning", "name": "the hub", "message": message})
+    def _warn(self, message: str, of: str = "the hub") -> None:
+        self._line.send({"op": "warning", "name": of, "message": message})
 
     def _owner(self, stream: Stream) -> Trainer:
         """Whose stream it is; of one that no trainer has, the first is told."""
@@ -227,7 +229,8 @@ class Works:
         stopped = asyncio.ensure_future(site.stop()) if site is not None else None
         await trainers.finish()  # What is being recorded: what they left behind is still there.
         self._hub.finish()  # What was left in a block may have looked like news.
-        while self._recorder.busy:
+        until = time.monotonic() + LAST_FILES
+        while self._recorder.busy and time.monotonic() < until:
             await asyncio.sleep(0.005)
         if stopped is not None:
             await stopped
