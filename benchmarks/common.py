@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import queue
+import random
 import subprocess
 import sys
 import tempfile
@@ -92,6 +93,11 @@ class Tool:
                 self._lines.put(line)
         self._lines.put("")
 
+    def complaints(self) -> str:
+        """What it has written to its standard error so far."""
+        self._errors.seek(0)
+        return self._errors.read()
+
     def say(self, **message: Any) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(message) + "\n")
@@ -108,8 +114,7 @@ class Tool:
         except queue.Empty:
             line = ""
         if not line:
-            self._errors.seek(0)
-            raise RuntimeError(f"{self.name} said nothing more: {self._errors.read()[-2000:]}")
+            raise RuntimeError(f"{self.name} said nothing more: {self.complaints()[-2000:]}")
         message: dict[str, Any] = json.loads(line)
         return message
 
@@ -213,6 +218,13 @@ def spread(rows: Sequence[Row], *path: str) -> Spread | None:
     """Median and spread over the rounds of one figure; None where no round has it."""
     values = [value for row in rows if (value := figure(row, *path)) is not None]
     return Spread.of(values) if values else None
+
+
+def off_by(values: list[float]) -> tuple[float, float]:
+    """Where the median of such rounds lies in 95 of 100 runs."""
+    draw = random.Random(1)
+    medians = sorted(median(draw.choices(values, k=len(values))) for _ in range(1000))
+    return medians[25], medians[974]
 
 
 def note(text: str) -> None:

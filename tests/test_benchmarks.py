@@ -115,6 +115,21 @@ def test_memory_follows_the_trainer_and_its_server(tmp_path: Path) -> None:
         assert row["first_mb"] > 0
 
 
+def test_soak_follows_everything_while_all_kinds_of_visitors_come_and_go(tmp_path: Path) -> None:
+    report = quick("soak", tmp_path)
+    *rows, ends = report["rows"]
+    names_of = {row["series"].partition(",")[0] for row in rows}
+    assert {
+        f"{who} {what}" for who in ("trainer", "server") for what in ("uss", "threads", "maps")
+    } <= names_of
+    assert {"viewer fps", "viewer age p99", "trainer steps/s", "server sockets"} <= names_of
+    assert all(len(row["samples"]) > 10 for row in rows)
+    assert min(ends["passers"]["kinds"].values()) >= 1 and len(ends["passers"]["kinds"]) == 10
+    assert ends["passers"]["problems"] == {} and ends["passers"]["here"] == 0
+    held = {bar["promise"]: bar["held"] for bar in report["bars"]}
+    assert held["no exception in the trainer"] and held["every visitor is answered as it should be"]
+
+
 def test_a_rival_that_is_not_installed_is_skipped_and_named() -> None:
     code = (
         "import sys; sys.modules['vidgear'] = None; sys.argv = ['trainer.py', '--contender', 'webgear'];"
@@ -245,9 +260,9 @@ def quick_scale(folder: Path, part: str) -> list[dict[str, Any]]:
 
 
 def test_scale_has_trainers_that_share_a_page_and_trainers_without_one(tmp_path: Path) -> None:
-    bare, ours = quick_scale(tmp_path, "idle")
-    assert (bare["pages"], ours["pages"]) == (0, 1)
-    assert ours["speed"] > 0 and ours["renders"] == 0
+    bare, again, ours = quick_scale(tmp_path, "idle")
+    assert bare["share"] == 1 and bare["speed"] > 0 and again["speed"] > 0
+    assert ours["speed"] > 0 and (ours["pages"], ours["renders"]) == (1, 0)
 
 
 def test_scale_has_a_price_for_all_that_is_said_to_redis(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import http.client
 import itertools
 import json
@@ -27,6 +26,7 @@ from envstream.web import asgi
 from envstream.web.app import create_app
 from envstream.web.backend import Backend
 from envstream.web.cameras import Cameras
+from envstream.web.metrics import Metrics
 from envstream.web.roles import ADMIN, CONTROL, COVERS, OTHERWISE, SOCKET, TABLE, VIEW, Role, Rule, rule_for
 from fakes import PictureEnv
 from serving import Watcher, streaming
@@ -44,7 +44,8 @@ PARTS = {
 }
 LISTED, UNLISTED = "hall", "attic"
 
-APP = create_app(Hub(StreamConfig(), ThreadPoolExecutor(1)), Backend(cameras=cast(Cameras, object())))
+FULL = Backend(cameras=cast(Cameras, object()), metrics=cast(Metrics, object()))
+APP = create_app(Hub(StreamConfig(), ThreadPoolExecutor(1)), FULL)
 
 _strangers = itertools.count(1)
 
@@ -251,15 +252,9 @@ def test_what_flask_takes_for_an_address_is_that_row(
 
 
 def test_every_address_beside_the_pages_is_in_a_row() -> None:
-    tree = ast.parse(Path(asgi.__file__).read_text())
-    named = {
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("/")
-    }
-    assert {"/ws", "/stream", "/analyze"} <= named
-    rows = [rule.address for rule in TABLE]
-    assert [name for name in named if not any(row.startswith(name) for row in rows)] == []
+    sockets = [(SOCKET, path.replace("{", "<").replace("}", ">")) for path in asgi.SOCKETS]
+    rows = {(method, rule.address) for rule in TABLE for method in rule.methods}
+    assert {*asgi.ON_THE_LOOP, *sockets} - rows == set()
 
 
 def test_no_row_is_there_twice_or_hidden_by_one_before_it() -> None:
@@ -278,6 +273,8 @@ def test_an_address_is_matched_as_a_whole() -> None:
 def test_only_what_is_the_same_for_everybody_is_open() -> None:
     assert [rule.address for rule in TABLE if not rule.roles] == [
         "/health",
+        "/health/live",
+        "/health/ready",
         "/static/<path:name>",
         "/favicon.ico",
     ]

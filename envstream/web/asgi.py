@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from a2wsgi import WSGIMiddleware
-
 from envstream.hub import Hub
 from envstream.sessions.table import Sessions
 from envstream.web.analyze import Analyses, body_of
 from envstream.web.app import create_app
 from envstream.web.auth import Verdict
 from envstream.web.backend import Backend
+from envstream.web.bridge import Bridge
 from envstream.web.cameras import CameraSocket, camera_in, name_of, view_of
-from envstream.web.gate import Gate, role_of
 from envstream.web.fanout import Fanout
+from envstream.web.gate import Gate, role_of
 from envstream.web.limits import seconds
 from envstream.web.pictures import BadRequest, Pictures, Query, answer
 from envstream.web.protocols import EXTENSION
@@ -28,6 +27,10 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 PICTURES = ("/stream", "/screen", "/api/screenshot")
+ANALYZE = "/analyze"
+# What Flask does not see; openapi.json tells of all addresses.
+ON_THE_LOOP = (*(("GET", path) for path in PICTURES), ("POST", ANALYZE))
+SOCKETS = ("/ws", "/stream", "/ws/camera/{token}", "/ws/view/{token}")
 
 
 class Application:
@@ -41,8 +44,7 @@ class Application:
         self._gate = gate
         self._fanout = fanout
         self._pictures = Pictures(hub, fanout)
-        flask: Any = create_app(hub, backend)
-        self._flask: Any = WSGIMiddleware(flask, workers=8)
+        self._flask = Bridge(create_app(hub, backend), _gone)
         self.listeners: set[Callable[[str], None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,7 +59,8 @@ class Application:
             await self._http(scope, receive, send)
 
     def close(self) -> None:
-        """Nothing is asked any more."""
+        """Nothing more is answered."""
+        self._flask.close()
         self._analyses.close()
 
     async def _camera(self, scope: Scope, receive: Receive, send: Send, role: Role) -> bool:
@@ -90,7 +93,7 @@ class Application:
             await _refuse_socket(receive, send, 404, f"no socket at {scope['path'][:100]}; {where}")
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/analyze" and scope["method"] == "POST":
+        if scope["path"] == ANALYZE and scope["method"] == "POST":
             headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
             status, said = await self._analyses.answer(headers, receive)
             await answer(send, status, body_of(said), [], b"application/json")
@@ -126,6 +129,11 @@ async def _refuse_socket(
     headers = [(b"content-type", b"text/plain"), *more]
     await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": reason.encode()})
+
+
+def _gone(scope: Scope) -> bool:
+    """Whether nobody reads the answer to a request any more."""
+    return bool(scope["extensions"][EXTENSION].transport.is_closing())
 
 
 def _with_cookie(send: Send, cookie: str) -> Send:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from envstream.web.asking import Ask, at_once
 from envstream.web.cameras import Cameras
 from envstream.web.episodes import Command, nobody_records
+from envstream.web.health import Readiness
+from envstream.web.metrics import Metrics
 from envstream.web.results import End, Stats, no_sessions
 from envstream.web.streaming import Chosen, MaySteer
 
@@ -22,6 +24,8 @@ class Backend:
         stats: how publishers' sessions are.
         end: ends one of them, with what it has; whether there is one.
         cameras: None = none are let in.
+        metrics: what `/metrics` tells; None = there is no such address.
+        readiness: what `/health/ready` looks at; None = nothing.
         ask: makes a call where streams live, and gives what it gives; Flask itself has threads of its own.
     """
 
@@ -31,4 +35,6 @@ class Backend:
     stats: Stats = no_sessions
     end: End = lambda name: False
     cameras: Cameras | None = None
+    metrics: Metrics | None = None
+    readiness: Readiness | None = None
     ask: Ask = at_once

@@ -49,9 +49,12 @@ _GET, _POST, _SOCKET = ("GET",), ("POST",), (SOCKET,)
 # The first row that fits is the one that counts.
 TABLE = (
     Rule(_GET, "/health", ()),
+    Rule(_GET, "/health/live", ()),
+    Rule(_GET, "/health/ready", ()),
     Rule(_GET, "/static/<path:name>", ()),
     Rule(_GET, "/favicon.ico", ()),
     Rule(_GET, "/", (VIEW,)),
+    Rule(_GET, "/openapi.json", (VIEW,)),
     Rule(_SOCKET, "/ws", (VIEW,)),
     Rule(_GET, "/stream", (VIEW,)),
     Rule(_GET, "/screen", (VIEW,)),
