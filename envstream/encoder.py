@@ -18,6 +18,7 @@ from envstream import codec
 from envstream.cache import MOST_RUNGS, Cache, Place
 from envstream.config import Preset
 from envstream.frame import Frame, Pixels
+from envstream.histogram import Histogram
 from envstream.smaller import Smaller
 from envstream.track import Track
 from envstream.wire import compact
@@ -135,6 +136,7 @@ class Encoder:
         self.encodes = 0
         self.encode_seconds = 0.0
         self.encoded_bytes = 0
+        self.took: dict[str, Histogram] = {}  # Seconds that encodes took, by format.
 
     def picture(self, frame: Frame, rung: Rung, viewers: int = 1) -> Future[Picture]:
         """The picture of `frame` at `rung` for so many viewers, made now or already made."""
@@ -255,6 +257,7 @@ class Encoder:
             self.encodes += 1
             self.encode_seconds += seconds
             self._recent.append(seconds)
+            self.took.setdefault(format, Histogram()).observe(seconds)
             self.encoded_bytes += len(data)
         height, width = pixels.shape[:2]
         quality = rung.quality if format in ("jpeg", "h264") else None
