@@ -13,6 +13,8 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from envstream.web.guard import plain
+
 HEADER_SECONDS = 10.0  # For a request's headers to arrive whole.
 HEADER_BYTES = 32 * 1024
 UNSENT_BYTES = 16 * 1024  # What the kernel may hold of a connection that it has not sent yet.
@@ -82,11 +84,14 @@ class HttpProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._refuse(408, b"Request Timeout")
 
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, b"Bad Request")
+
     def _refuse(self, status: int, reason: bytes) -> None:
         self._stop_head_timer()
-        self.transport.write(
-            b"HTTP/1.1 %d %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % (status, reason)
-        )
+        said = {**plain(), "content-length": "0", "connection": "close"}
+        head = "".join(f"{name}: {value}\r\n" for name, value in said.items()).encode()
+        self.transport.write(b"HTTP/1.1 %d %s\r\n%s\r\n" % (status, reason, head))
         self.transport.close()
 
 
@@ -111,6 +116,15 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         _keep_buffers_small(transport)
 
     def handle_connect(self, event: Any) -> None:
+        answer = self.conn.send_response
+
+        def guarded(response: Any) -> None:
+            for name, value in plain().items():
+                if name not in response.headers:
+                    response.headers[name] = value
+            answer(response)
+
+        self.conn.send_response = guarded  # type: ignore[method-assign]
         super().handle_connect(event)
         if not self.handshake_complete:
             extensions: Any = self.scope["extensions"]
