@@ -68,7 +68,7 @@ FLOORS = [
     {"links.worker", "links.rendezvous"},
     {"links.hosting", "entrance"},
     {"links.sidecar"},
-    {"web.asking", "web.pipes", "web.messages", "web.line", "web.answers", "web.download"},
+    {"web.asking", "web.heap", "web.pipes", "web.messages", "web.line", "web.answers", "web.download"},
     {"web.seat", "web.outbox", "bus.postbox", "bus.register", "bus.remote"},
     {"web.delivery", "bus.crew"},
     {"web.auth", "web.protocols", "web.fanout", "web.streaming", "web.analyze", "web.results", "bus.pages"},

@@ -9,6 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
+from envstream.web.heap import keep_small
 from envstream.web.server import run
 from envstream.web.trainers import attach
 
@@ -38,6 +39,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the trainer.
     line = socket.socket(fileno=os.dup(0))
     sys.setswitchinterval(0.001)  # Flask's threads give way to the event loop sooner.
+    keep_small()
     # Not before it is up: where training keeps every core busy, the page would take seconds to appear.
     run(line, attach, up=_give_way, left=_be_quiet)
 
