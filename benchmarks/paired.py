@@ -30,7 +30,7 @@ from statistics import median, quantiles
 from typing import Any
 
 import slideshow  # Has envs of its own.
-from common import Bar, Row, Tool, finish, note, parser, table
+from common import Bar, Row, Tool, finish, note, off_by, parser, table
 from fanout import move, server_of, started_on
 from trainer import RENDER_FPS, action_chunks, make_env
 
@@ -84,13 +84,6 @@ def watch(stack: contextlib.ExitStack, url: str, viewers: int) -> None:
         free = os.sched_getaffinity(0)
         stack.callback(os.sched_setaffinity, 0, free)
         os.sched_setaffinity(0, free - {core} or free)
-
-
-def off_by(values: list[float]) -> tuple[float, float]:
-    """Where the median of such rounds lies in 95 of 100 runs."""
-    draw = random.Random(1)
-    medians = sorted(median(draw.choices(values, k=len(values))) for _ in range(1000))
-    return medians[25], medians[974]
 
 
 def measure(name: str, viewers: int, rounds: int, seconds: float) -> list[Row]:

@@ -2,7 +2,7 @@
 
 Everything runs on this one machine, against real processes. Parts (`--part` picks some):
   idle     8 trainers that share one page, nobody watching: their speed against the same 8 without envstream,
-           in turns. Bar: 99 % of it, and nothing is rendered.
+           in turns of half a second (`crews.py`). Bar: 99 % of it, and nothing is rendered.
   costs    Redis' own CPU time for what workers and page servers say to it (`costs.py`). Bar: a core bears the
            signs of life of 10,000 workers.
   bus      64 workers on one Redis (a server each, in one process), 1 of them watched: bytes into and out of
@@ -37,11 +37,11 @@ from typing import NamedTuple
 import redis
 
 import costs
+import crews
 import outages
 from broker import Broker, free_port
 from common import (
     Bar,
-    Contender,
     Row,
     Spread,
     Tool,
@@ -52,13 +52,12 @@ from common import (
     parser,
     spread,
     table,
-    turns,
 )
 from service import Service
 
-SPEED_BAR, BYTES_BAR, OLDEST_BAR_MS = 0.99, 1.10, 1000.0
+BYTES_BAR, OLDEST_BAR_MS = 1.10, 1000.0
 ADDED_BAR_MS = {"p99": 10.0}
-TRAINERS, WORKERS, SERVERS, VIEWERS = 8, 64, 4, 1000
+WORKERS, SERVERS, VIEWERS = 64, 4, 1000
 TENTH_FPS = 3.0
 STATUS_S = 2.0  # Seconds between two statuses of a worker that is listed and not watched.
 FETCHED_BAR = 1.5
@@ -137,67 +136,6 @@ def window(tools: Sequence[Tool], seconds: float, warmup: float) -> list[Row]:
     for tool in tools:
         tool.say(**{"from": start, "until": start + seconds})
     return [tool.hear(warmup + seconds + 30) for tool in tools]
-
-
-# idle
-
-
-def idle_turn(args: argparse.Namespace, contender: Contender, trainers: int) -> Row:
-    """So many of one kind at once."""
-    settings = {**contender.settings, "videoStreamPort": free_port()}
-    words = ["--contender", contender.kind, "--env", args.env, "--settings", json.dumps(settings)]
-    with contextlib.ExitStack() as stack:
-        tools = [
-            stack.enter_context(Tool("slideshow.py", *words, "--life", str(LIFE))) for _ in range(trainers)
-        ]
-        pages = {tool.hear().get("port") for tool in tools} - {None}
-        seen = window(tools, args.seconds, args.warmup)
-    speeds = [row["steps_per_second"] for row in seen]
-    renders = sum(row["renders_ever"] for row in seen)
-    return {
-        "speed": sum(speeds),
-        "slowest": min(speeds),
-        "renders": renders,
-        "pages": len(pages),
-        "each": speeds,
-    }
-
-
-def percent(found: Spread) -> str:
-    return f"{100 * found.median:.1f} % ({100 * found.low:.1f}–{100 * found.high:.1f})"
-
-
-def idle(args: argparse.Namespace) -> tuple[list[Row], list[Bar]]:
-    bare, ours = Contender("bare", "bare"), Contender("envstream, one page", "envstream")
-    trainers = 2 if args.quick else TRAINERS
-    found: dict[str, list[Row]] = {bare.name: [], ours.name: []}
-    for number, order in turns([bare, ours], args.rounds):
-        for contender in order:
-            note(f"idle, round {number + 1} of {args.rounds}: {trainers} x {contender.name}")
-            found[contender.name].append(idle_turn(args, contender, trainers))
-    rows = []
-    for name, rounds in found.items():
-        row: Row = {"part": "idle", "contender": name, "trainers": trainers, "rounds": rounds}
-        for key in ("speed", "slowest"):
-            row[key] = middle(rounds, key, digits=0)
-            pairs = zip(rounds, found[bare.name], strict=True)
-            row[f"{key}_of_bare"] = Spread.of(mine[key] / base[key] for mine, base in pairs)
-            row[f"{key}_text"] = percent(row[f"{key}_of_bare"])
-        row |= {"renders": sum(one["renders"] for one in rounds), "pages": rounds[-1]["pages"]}
-        rows.append(row)
-    heads = {"contender": "trainers", "trainers": "N", "speed": "steps/s in all", "speed_text": "of bare"}
-    more = {"slowest_text": "slowest, of bare's slowest", "renders": "renders", "pages": "pages"}
-    table("Nobody watches", rows, {**heads, **more})
-    kept, renders = rows[1]["speed_of_bare"], rows[1]["renders"]
-    return rows, [
-        Bar(
-            f"{trainers} trainers, nobody watches: {SPEED_BAR:.0%} of their bare speed",
-            rows[1]["speed_text"],
-            kept.median >= SPEED_BAR,
-        ),
-        Bar(f"{trainers} trainers, nobody watches: nothing is rendered", str(renders), renders == 0),
-        Bar(f"{trainers} trainers share one page", str(rows[1]["pages"]), rows[1]["pages"] == 1),
-    ]
 
 
 # bus
@@ -452,7 +390,7 @@ def servers(args: argparse.Namespace) -> tuple[list[Row], list[Bar]]:
 
 
 PARTS = {
-    "idle": idle,
+    "idle": crews.idle,
     "costs": costs.costs,
     "bus": bus,
     "latency": latency,
@@ -465,6 +403,7 @@ def main() -> None:
     arguments = parser(__doc__, rounds=5, seconds=5.0)
     arguments.add_argument("--part", action="append", choices=list(PARTS), help="only this; may be repeated")
     arguments.add_argument("--env", default="long", help="what `idle` trains (default: steps of 30 µs)")
+    arguments.add_argument("--turns", type=int, default=crews.TURNS, help="of each crew in `idle`")
     arguments.add_argument("--warmup", type=float, default=1.5, help="seconds before each measured window")
     arguments.add_argument("--kills", type=int, default=20, help="of each kind (default %(default)s)")
     arguments.add_argument("--seed", type=int, default=1, help="of the moments of kills")

@@ -18,6 +18,7 @@ class Lane:
         self._lock = threading.Lock()
         self._queue: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._busy = False
+        self._turn = 0  # Tells who is at work from one that began late, after it was given up.
         self._left = 0
 
     def __len__(self) -> int:
@@ -33,15 +34,30 @@ class Lane:
             if self._busy:
                 return future
             self._busy = True
+            self._turn += 1
+            turn = self._turn
         try:
-            self._pool.submit(self._work)
-        except RuntimeError as error:  # The server is ending.
-            future.set_exception(error)
+            self._pool.submit(self._work, turn)
+        except RuntimeError as error:  # The server is ending, or no thread can be started.
+            self._give_up(error)
         return future
 
-    def _work(self) -> None:
+    def _give_up(self, error: RuntimeError) -> None:
+        """Nobody goes to work: what waits is not done, and does not wait for ever."""
+        with self._lock:
+            given_up = [future for future, _ in self._queue]
+            self._queue.clear()
+            self._left -= len(given_up)
+            self._busy = False
+            self._turn += 1
+        for future in given_up:
+            future.set_exception(error)
+
+    def _work(self, turn: int) -> None:
         while True:
             with self._lock:
+                if turn != self._turn:
+                    return
                 if not self._queue:
                     self._busy = False
                     return

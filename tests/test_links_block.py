@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 
 from envstream.errors import SharedMemoryError
 from envstream.frame import Pixels
-from envstream.links.block import EPISODES, LIVE_SLOTS, MOST_PARTS, SLOTS, TAKE_BYTES, Block
+from envstream.links.block import (
+    EPISODES,
+    HEADER,
+    HEADERS,
+    LIVE_SLOTS,
+    MOST_PARTS,
+    SLOTS,
+    TAKE_BYTES,
+    Block,
+)
 from envstream.links.reader import Reader
 from envstream.links.writer import Packed, Writer
 
@@ -239,6 +248,17 @@ def test_a_descriptor_leads_to_the_same_memory() -> None:
     assert np.array_equal(capture.pixels, PICTURE)
 
 
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="memory without a name is Linux's")
+@pytest.mark.parametrize("size", [0, 4096, 2**40])
+def test_nobody_cuts_the_memory_off_under_who_writes_there(size: int) -> None:
+    block = Block.create(MAX_PIXELS, shared=True)
+    for way in (block.descriptor, f"/proc/self/fd/{block.descriptor}"):
+        assert way is not None
+        with pytest.raises(PermissionError):
+            os.truncate(way, size)
+    assert write(Writer(block))
+
+
 def test_a_block_that_nobody_holds_any_more_leaves_no_descriptor_open() -> None:
     block = Block.create(MAX_PIXELS, shared=True)
     descriptor = block.descriptor
@@ -402,6 +422,19 @@ def test_a_compressed_picture_and_a_word_without_one_travel_as_well() -> None:
     first, second = reader.captures()
     assert first.picture == Packed(b"jpeg", 6, 4)
     assert (second.picture, second.info) == (None, {"end": {"ended": "reset"}})
+
+
+def test_a_picture_that_cannot_be_read_is_passed_over_and_not_met_again() -> None:
+    block = Block.create(MAX_PIXELS, shared=False)
+    writer, reader = Writer(block), Reader(block)
+    write(writer, full(1))
+    HEADER.pack_into(block.memory, HEADERS, 1.0, 0.0, 0, 2**20, 2**20, 0, 0, 0, 2)
+    write(writer, full(2))
+    with pytest.raises(ValueError):
+        list(reader.captures())
+    assert reader.pending
+    assert [capture.pixels[0, 0, 0] for capture in reader.captures()] == [2]
+    assert not reader.pending
 
 
 def test_an_order_for_an_episode_is_seen_by_the_trainer_and_taken_once() -> None:

@@ -126,6 +126,21 @@ def test_the_end_of_the_other_side_is_seen_behind_its_last_words(pair: Pair) -> 
     played(scene)
 
 
+def test_an_end_is_seen_even_where_what_came_before_cannot_be_dealt_with(pair: Pair) -> None:
+    def broken() -> None:
+        raise LookupError("not to be understood")
+
+    async def scene() -> None:
+        theirs, line = pair
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        line.listen(broken)
+        theirs.close()
+        await asyncio.wait_for(line.ended.wait(), 60)
+        line.deafen()
+
+    played(scene)
+
+
 def test_what_is_said_arrives(pair: Pair) -> None:
     async def scene() -> None:
         theirs, line = pair

@@ -19,6 +19,7 @@ log = logging.getLogger("envstream")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0  # Seconds between restarts of a server that keeps dying.
 _STEADY = 30.0  # Seconds after which a server counts as healthy again.
+_BRIEF = 1.0  # Seconds: one of another process that is up no longer is not come back to at once.
 _TRIES = 3  # Starts that may fail before the first success until this kind of worker is given up.
 _LOOK_EVERY = 0.05  # Seconds between two looks for a server that another process is starting.
 _STARTS_WITHIN = 20.0  # Seconds that such a start may take.
@@ -73,7 +74,9 @@ class HostingWorker(Worker):
                 return
             if self.visits:
                 self.visits = False  # Another one is there soon, or it is ours.
-                time.sleep(_LOOK_EVERY)
+                lived = time.monotonic() - began
+                pause = min(2 * pause, _LONGEST_PAUSE) if up and lived < _BRIEF else _FIRST_PAUSE
+                time.sleep(_LOOK_EVERY if lived >= _BRIEF or not up else pause)
                 ever_up = ever_up or up
                 continue
             ever_up = ever_up or up

@@ -61,6 +61,7 @@ class Feed:
         for stream in streams:
             stream.note_steps(now, reader.total_steps)
             stream.missed(reader.failures)
+            stream.cost.counting = reader.counting
         return list(arrived.values())
 
     def finish(self) -> None:
@@ -200,7 +201,7 @@ class Intake:
             try:
                 for stream in feed.empty(now):
                     self._arrived(stream)
-            except (ValueError, IndexError) as error:  # What one trainer wrote must not keep others unheard.
+            except Exception as error:  # What one trainer wrote must not keep others unheard.
                 feed.streams[0].say(f"what came from the training cannot be read: {error}")
         closed = [
             name for name, feed in self._feeds.items() if feed.reader.closed and not feed.reader.pending

@@ -99,16 +99,18 @@ class Reader:
             )
             if take and not ready():
                 return
-            start = header + HEADER.size
-            said = bytes(block.view[start : start + length])
-            offset = FIRST_SLOT + slot * block.stride
-            picture: Pixels | Packed | None = None
-            if packed:
-                picture = Packed(bytes(block.view[offset : offset + packed]), width, height)
-            elif width and (take or tail >= self._missed):
-                source = np.frombuffer(block.memory, np.uint8, width * height * 3, offset)
-                picture = source.reshape(height, width, 3).copy()
-            words[TAIL] = tail + 1  # Before anything in it can be found unreadable.
+            try:
+                start = header + HEADER.size
+                said = bytes(block.view[start : start + length])
+                offset = FIRST_SLOT + slot * block.stride
+                picture: Pixels | Packed | None = None
+                if packed:
+                    picture = Packed(bytes(block.view[offset : offset + packed]), width, height)
+                elif width and (take or tail >= self._missed):
+                    source = np.frombuffer(block.memory, np.uint8, width * height * 3, offset)
+                    picture = source.reshape(height, width, 3).copy()
+            finally:  # What cannot be read is passed over, or it would be there for ever.
+                words[TAIL] = tail + 1
             if take or tail >= self._missed:
                 yield Capture(tail + 1, picture, captured, cost, json.loads(said), part, take)
 
@@ -142,6 +144,11 @@ class Reader:
         total = self._block.cost
         seconds, self._cost = total - self._cost, total
         return seconds
+
+    @property
+    def counting(self) -> float | None:
+        """Seconds that counting takes of each step; None = not known."""
+        return self._block.counting or None
 
     @property
     def total_steps(self) -> int:

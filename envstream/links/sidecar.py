@@ -16,8 +16,8 @@ from envstream.links.rendezvous import let_go
 
 
 def child_command() -> list[str]:
-    """The command that runs the server; the control line is its standard input."""
-    return [sys.executable, "-m", "envstream.web.child"]
+    """The command that runs the server of this process; the control line is its standard input."""
+    return [sys.executable, "-m", "envstream.web.child", str(os.getpid())]
 
 
 def child_environment() -> dict[str, str]:
@@ -44,7 +44,12 @@ class Sidecar(HostingWorker):
         return fields, [] if descriptor is None else [descriptor]
 
     def serve(self, lock: int | None) -> tuple[bool, str]:
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:  # No descriptors are left.
+            if lock is not None:
+                let_go(lock)
+            return False, f"the server process cannot be spoken to ({error})"
         self.start_message["lock"] = lock
         try:
             self.process = process = subprocess.Popen(

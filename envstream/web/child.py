@@ -9,9 +9,11 @@ import socket
 import sys
 from pathlib import Path
 
+from envstream import descriptors
 from envstream.web.heap import keep_small
-from envstream.web.server import run
+from envstream.web.server import Host, run
 from envstream.web.trainers import attach
+from envstream.web.vigil import Vigil
 
 _NICER = 5
 
@@ -37,11 +39,18 @@ def _be_quiet() -> None:
 def main() -> None:
     """Serve until the trainer is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the trainer.
+    # Its process id is told: it may have gone, and somebody else have become our parent, before we can look.
+    vigil = Vigil(int(sys.argv[1]) if len(sys.argv) > 1 else os.getppid())
+    vigil.start()
+    descriptors.raise_limit()
     line = socket.socket(fileno=os.dup(0))
     sys.setswitchinterval(0.001)  # Flask's threads give way to the event loop sooner.
     keep_small()
     # Not before it is up: where training keeps every core busy, the page would take seconds to appear.
-    run(line, attach, up=_give_way, left=_be_quiet)
+    try:
+        run(line, attach, Host(_give_way, _be_quiet, vigil.beat, vigil.ends))
+    finally:
+        vigil.over()
 
 
 if __name__ == "__main__":

@@ -68,7 +68,9 @@ class Line:
         self._line.close()
 
     def _hear(self, heard: Callable[[], None]) -> None:
-        self._early += self._incoming.receive()
-        heard()
-        if self._incoming.ended:
-            self.ended.set()
+        try:
+            self._early += self._incoming.receive()
+            heard()
+        finally:  # Whatever is wrong with what came: an end is an end.
+            if self._incoming.ended:
+                self.ended.set()

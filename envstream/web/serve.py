@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from envstream import descriptors
 from envstream._version import __version__
 from envstream.config import StreamConfig
 from envstream.entrance import announcement, place_of, query_of, token_of
@@ -132,6 +133,7 @@ def serve(config: StreamConfig, given: Mapping[str, Any]) -> int:
             "videoStreamHub is for training that is shown by a server elsewhere; a server of its own shows "
             "what it has itself: leave it out"
         )
+    descriptors.raise_limit()
     service = Service(config, given)
     came: list[int] = []
 

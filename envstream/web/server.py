@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from envstream import settings as given
@@ -26,8 +27,28 @@ log = logging.getLogger("envstream")
 Call = Callable[[], None]
 
 
+LEFTOVERS = 5.0  # Seconds in which what was under way is broken off.
+
+
 def _nothing() -> None:
     pass
+
+
+@dataclass(frozen=True)
+class Host:
+    """What the process that a server runs in does about it. Called on the event loop.
+
+    Attributes:
+        up: it listens.
+        left: the trainer that began it is gone, and it goes on for others.
+        beat: it lives; once a second.
+        ends: it begins to end.
+    """
+
+    up: Call = _nothing
+    left: Call = _nothing
+    beat: Call = _nothing
+    ends: Call = _nothing
 
 
 class Server:
@@ -36,17 +57,13 @@ class Server:
     Args:
         line: the first control line's end; its first message says how to start.
         attach: how to come by a block that the trainer announced.
-        up: called when it listens.
-        left: called when the trainer that began it is gone, and it goes on for others.
+        host: the process that it runs in.
     """
 
-    def __init__(
-        self, line: socket.socket, attach: Attach, up: Call = _nothing, left: Call = _nothing
-    ) -> None:
-        self._left = left
+    def __init__(self, line: socket.socket, attach: Attach, host: Host) -> None:
+        self._host = host
         self._line = Line(line)
         self._attach = attach
-        self._up = up
         self._pageless = ""  # Why there is no page.
 
     async def run(self) -> None:
@@ -60,7 +77,7 @@ class Server:
         listener: socket.socket | None = None
         try:
             listener = await self._listener(settings, start["port"])
-            works = Works(hub, start, self._line, listener, self._left)
+            works = Works(hub, start, self._line, listener, self._host.left)
         except EnvstreamError as error:
             self._line.send({"op": "failed", "message": str(error)})
             if listener is not None:
@@ -81,6 +98,7 @@ class Server:
         gone = asyncio.ensure_future(trainers.gone.wait())
         await asyncio.wait((gone, serving), return_when=asyncio.FIRST_COMPLETED)
         beat.cancel()
+        self._host.ends()
         await works.finish()
 
     async def _listener(self, settings: StreamConfig, port: int) -> socket.socket | None:
@@ -107,12 +125,13 @@ class Server:
             self._line.send({"op": "listening", **site.address, "unfinished": unfinished})
         # What is recorded the trainer draws as quickly as it can: a server that gave way would lag behind.
         if not self._hub.config.videoRecord:
-            self._up()
+            self._host.up()
 
     async def _beat(self, works: Works, trainer: int) -> None:
         """Once a second: what came without a wake-up, the status, and whether the trainer still lives."""
         local = trainer == os.getpid()
         while True:
+            self._host.beat()
             await asyncio.sleep(1.0)
             try:
                 works.look(time.monotonic())
@@ -123,15 +142,18 @@ class Server:
                 self._line.ended.set()
 
 
-def run(line: socket.socket, attach: Attach, up: Call = _nothing, left: Call = _nothing) -> None:
+def run(line: socket.socket, attach: Attach, host: Host | None = None) -> None:
     """Run a server in this thread until the last trainer is gone; see `Server`."""
 
     async def serve() -> None:
-        await Server(line, attach, up, left).run()
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        await Server(line, attach, host or Host()).run()
+        # Twice: a thread of the pages may have begun something meanwhile, and would wait for it for ever.
+        for _ in range(2):
+            rest = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in rest:
+                task.cancel()
+            if rest:
+                await asyncio.wait(rest, timeout=LEFTOVERS)
 
     loop = new_loop()
     try:

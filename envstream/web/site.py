@@ -11,6 +11,7 @@ import uvicorn
 from envstream.config import StreamConfig
 from envstream.errors import AddressError
 from envstream.web.asgi import Application
+from envstream.web.door import Door
 from envstream.web.listening import uvicorn_config
 
 SOON_OVER = 2.0  # Seconds in which connections end by themselves.
@@ -19,6 +20,9 @@ SOON_OVER = 2.0  # Seconds in which connections end by themselves.
 class Site:
     """Serves an application over one listening socket.
 
+    Args:
+        say: told of what keeps browsers out.
+
     Attributes:
         address: scheme, host and port, as a trainer is told of them.
 
@@ -26,9 +30,17 @@ class Site:
         AddressError: when it cannot be served as the settings say.
     """
 
-    def __init__(self, application: Application, settings: StreamConfig, listener: socket.socket) -> None:
+    def __init__(
+        self,
+        application: Application,
+        settings: StreamConfig,
+        listener: socket.socket,
+        say: Callable[[str], None],
+    ) -> None:
         self._application = application
         self._listener = listener
+        self._say = say
+        self._door: Door | None = None
         configuration = uvicorn_config(application, settings)
         host, port = settings.videoStreamHost, listener.getsockname()[1]
         try:
@@ -44,10 +56,31 @@ class Site:
 
     async def start(self) -> asyncio.Future[None]:
         """Serve from now on; what is given back is done when that has ended."""
-        self._serving = asyncio.ensure_future(self._uvicorn.serve([self._listener]))
+        self._serving = asyncio.ensure_future(self._uvicorn.serve([]))  # Our own door leads to it.
         while not self._uvicorn.started and not self._serving.done():
             await asyncio.sleep(0.005)
+        if not self._serving.done():
+            inside, secure = self._uvicorn.server_state.connections, self._uvicorn.config.ssl
+            self._door = Door(self._listener, self._welcome, lambda: len(inside), self._say, secure)
+            self._door.open()
         return self._serving
+
+    def _welcome(self) -> asyncio.Protocol:
+        """What talks to a connection that came in."""
+        server = self._uvicorn
+        return server.config.http_protocol_class(  # type: ignore[call-arg]
+            config=server.config, server_state=server.server_state, app_state=server.lifespan.state
+        )
+
+    @property
+    def listening(self) -> bool:
+        """Whether its port is open."""
+        return self._uvicorn.started and self._listener.fileno() != -1
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are, of any kind."""
+        return len(self._uvicorn.server_state.connections)
 
     @property
     def listeners(self) -> set[Callable[[str], None]]:
@@ -56,17 +89,19 @@ class Site:
 
     def release(self) -> None:
         """Let go of the port at once: a restarted trainer wants it. Who is connected stays."""
+        if self._door is not None:
+            self._door.close()
         self._listener.close()
-        for listening in getattr(self._uvicorn, "servers", ()):
-            listening.close()
 
     async def stop(self) -> None:
         """End it, politely at first."""
+        self.release()
         self._uvicorn.should_exit = True
         if self._serving is not None:
             await asyncio.wait({self._serving}, timeout=SOON_OVER)
         for connection in list(self._uvicorn.server_state.connections):
             connection.transport.abort()  # One that neither reads nor goes.
+        self._application.close()
 
 
 def scheme_of(settings: StreamConfig) -> str:

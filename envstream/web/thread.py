@@ -11,6 +11,7 @@ from typing import Any
 from envstream.links.block import Block
 from envstream.links.channel import Channel
 from envstream.links.hosting import HostingWorker
+from envstream.links.rendezvous import let_go
 from envstream.web.server import run
 
 
@@ -34,7 +35,12 @@ class ThreadWorker(HostingWorker):
         return {"block": number}, []
 
     def serve(self, lock: int | None) -> tuple[bool, str]:
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:  # No descriptors are left.
+            if lock is not None:
+                let_go(lock)
+            return False, f"the server's thread cannot be spoken to ({error})"
         self.start_message["lock"] = lock
         server = threading.Thread(
             target=run, args=(theirs, self._attach), name="envstream-server", daemon=True

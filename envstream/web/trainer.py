@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +14,11 @@ from envstream.links.intake import Intake
 from envstream.stream import Stream
 from envstream.web.line import Line
 
+log = logging.getLogger("envstream")
+
 Attach = Callable[[dict[str, Any], list[int]], Block]
+
+LEAVING = 30.0  # Seconds that what a trainer left behind may take, to be read and to be written.
 
 
 class Trainer:
@@ -37,14 +43,28 @@ class Trainer:
         intake = self.intake
         for message in self.line.messages():
             if message["op"] == "open":
-                shown_as = intake.open(message, self._attach(message, self.line.descriptors))
-                if shown_as != message["name"]:
-                    self.line.send({"op": "named", "name": message["name"], "as": shown_as})
+                self._open(message)
             elif message["op"] == "note":
                 intake.note(message)
             elif message["op"] == "quality":
                 intake.choose(message)
         intake.look()
+
+    def _open(self, message: dict[str, Any]) -> None:
+        """It has a block, and with it a stream or several."""
+        name = message["name"]
+        try:
+            block = self._attach(message, self.line.descriptors)
+        except (OSError, ValueError, IndexError) as error:  # No memory or no descriptor: none came with it.
+            said = (
+                f"its pictures cannot be had ({error}); it is tried again with a server that is started anew"
+            )
+            self.line.send({"op": "warning", "name": name, "message": said})
+            self.line.ended.set()
+            return
+        shown_as = self.intake.open(message, block)
+        if shown_as != name:
+            self.line.send({"op": "named", "name": name, "as": shown_as})
 
     def chosen(self, stream: Stream) -> None:
         """Somebody chose another quality for a stream of its."""
@@ -57,13 +77,16 @@ class Trainer:
         self.line.deafen()
         intake.look()
         intake.end()
-        while intake.pending:
+        until = time.monotonic() + LEAVING
+        while intake.pending and time.monotonic() < until:
             intake.look()
             await asyncio.sleep(0.005)
         intake.finish()
         intake.end()  # What was left in a block may have looked like news.
-        while intake.busy:
+        while intake.busy and time.monotonic() < until:
             await asyncio.sleep(0.005)
+        if intake.pending or intake.busy:
+            log.warning("envstream: what a training left behind was not all written in %g s", LEAVING)
 
 
 def identity_of(start: dict[str, Any]) -> Identity:
