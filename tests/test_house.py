@@ -83,6 +83,7 @@ FLOORS = [
         "process",
         "web.asking",
         "web.exposition",
+        "web.heap",
         "web.pulse",
         "web.pipes",
         "web.messages",

@@ -14,13 +14,12 @@ import pytest
 from envstream._version import __version__
 from envstream.config import StreamConfig
 from envstream.hub import Hub
-from envstream.web import app as app_module
 from envstream.web.app import create_app
 from envstream.web.asgi import ON_THE_LOOP, SOCKETS
 from envstream.web.backend import Backend
 from envstream.web.cameras import Cameras
 from envstream.web.metrics import Metrics
-from furnished import Furnished, furnished
+from furnished import DESCRIPTION, Furnished, furnished
 from serving import get, training
 
 pytest.importorskip("av", reason='pip install "gymnasium-envstream[record]"')
@@ -28,9 +27,6 @@ validator = pytest.importorskip("openapi_spec_validator", reason='pip install "g
 jsonschema = pytest.importorskip("jsonschema")
 
 ROOT = Path(__file__).parents[1]
-DESCRIPTION: dict[str, Any] = json.loads(
-    (Path(app_module.__file__).parent / "openapi.json").read_text(encoding="utf-8")
-)
 SILENT = {"HEAD", "OPTIONS"}  # Answered wherever GET is.
 OPERATIONS = {
     (path, method): operation

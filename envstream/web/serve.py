@@ -23,6 +23,7 @@ from envstream.links.rendezvous import Rendezvous
 from envstream.links.worker import Address
 from envstream.settings import portable
 from envstream.web.away import is_bus
+from envstream.web.heap import keep_small
 from envstream.web.server import run
 
 _INTERRUPTED = 128
@@ -148,6 +149,7 @@ def serve(config: StreamConfig, given: Mapping[str, Any]) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, heed)
+    keep_small()
     service.start()
     while not service.join(0.5):
         pass  # Signals are heeded between two looks.
