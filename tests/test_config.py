@@ -85,6 +85,10 @@ def test_settings_do_not_change_once_read() -> None:
         ("videoStreamAllowedHosts", [""], "a list of names"),
         ("videoStreamAllowedHosts", 5, "a list of names"),
         ("videoStreamTlsCert", "/nowhere.pem", "an existing file"),
+        ("videoStreamTrustedProxies", "10.0.0.1", "a list of addresses or networks"),
+        ("videoStreamTrustedProxies", ["proxy.example"], "a list of addresses or networks"),
+        ("videoStreamTrustedProxies", [7], "a list of addresses or networks"),
+        ("videoStreamMaxHandshakes", -1, "a number from 0 to 10000"),
         ("videoStreamCameras", "cam-1", "a list of names"),
         ("videoStreamCameras", [1], "a list of names"),
         ("videoStreamDetect", "/nowhere.onnx", "shapes, or the file of a model"),
@@ -131,6 +135,12 @@ def test_a_value_out_of_range_is_refused_and_the_range_is_named(key: str, value:
         ("videoStreamDetectFps", [0.1, 240.0]),
         ("videoStreamDetectBudget", 0.001),
         ("videoStreamToken", "auto"),
+        ("videoStreamTokens", None),
+        ("videoStreamTokens", {"view": "auto", "admin": "auto"}),
+        ("videoStreamTokens", {"publish": "12345678"}),
+        ("videoStreamTlsCert", "auto"),
+        ("videoStreamTrustedProxies", ["10.0.0.7/32", "2001:db8::/48"]),
+        ("videoStreamMaxHandshakes", None),
         ("videoStreamMaxOverhead", 1.0),
     ],
 )
@@ -155,6 +165,40 @@ def test_any_value_is_taken_or_refused_with_a_sentence(key: str, value: Any) -> 
     except SettingError:
         return
     assert json.dumps(dataclasses.asdict(taken))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "said"),
+    [
+        ("many-eyes", "tokens by role"),
+        (["many-eyes"], "tokens by role"),
+        ({"views": "many-eyes"}, "roles are view, control, publish, admin"),
+        ({"view": "seven77"}, "the role view is to be a text of at least 8"),
+        ({"view": 12345678}, "the role view is to be a text of at least 8"),
+        ({"view": "        "}, "the role view is to be a text of at least 8"),
+    ],
+)
+def test_tokens_by_role_that_cannot_be_meant_are_refused_and_not_shown(tokens: Any, said: str) -> None:
+    with pytest.raises(SettingError, match=said) as refusal:
+        read(videoStreamTokens=tokens)
+    assert "many-eyes" not in str(refusal.value) and "seven77" not in str(refusal.value)
+
+
+def test_a_role_without_a_token_is_no_role() -> None:
+    assert read(videoStreamTokens={"view": None}).videoStreamTokens is None
+    assert read(videoStreamTokens={"view": None, "admin": "auto"}).videoStreamTokens == {"admin": "auto"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"videoStreamTokens": {"view": "the-same-one", "admin": "the-same-one"}},
+        {"videoStreamToken": "the-same-one", "videoStreamTokens": {"view": "the-same-one"}},
+    ],
+)
+def test_a_token_has_one_role(settings: dict[str, Any]) -> None:
+    with pytest.raises(SettingError, match="are to differ"):
+        read(settings)
 
 
 def test_certificate_and_key_go_together(tmp_path: Path) -> None:

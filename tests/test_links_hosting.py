@@ -177,6 +177,18 @@ def test_who_wants_another_token_has_a_page_of_its_own_and_hears_why() -> None:
             second.stop()
 
 
+def test_processes_with_the_same_tokens_by_role_share_a_page_and_others_hear_why_not() -> None:
+    roles = {"view": "auto", "admin": "steering-all-of-it"}
+    with trainers(2, videoStreamTokens=roles) as (first, second):
+        assert "token=steering-all-of-it" in first.url and first.url == second.url
+        other = Trainer(videoStreamPort=first.port, videoStreamTokens={"view": "auto"})
+        try:
+            assert other.port != first.port
+            assert any("other videoStreamTokens" in line for line in other.errors)
+        finally:
+            other.stop()
+
+
 def test_a_token_that_is_made_is_the_same_for_all() -> None:
     with trainers(2, videoStreamToken="auto") as (first, second):
         assert "token=" in first.url and first.url == second.url

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envstream.web.auth import Access
+from envstream.web.auth import Access, Verdict
+from envstream.web.roles import Rule, rule_for
 
 TOKEN = "s3cret token/+&é"
 HOME = {"host": "127.0.0.1:8080"}
@@ -190,6 +191,65 @@ def test_scripts_and_other_sites_do_not_get_the_cookie() -> None:
 @pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])
 def test_the_cookie_travels_encrypted_where_the_page_does(scheme: str, secure: bool) -> None:
     assert ("; Secure" in cookie_of(Access(TOKEN, scheme=scheme))) == secure
+
+
+# --- roles ---------------------------------------------------------------------------------------------
+
+ROLES = {"view": "only-looking", "control": "steering-too", "publish": "only-sending"}
+STEER = rule_for("POST", "/api/replay")
+SEND = rule_for("WS", "/stream")
+
+
+def shown(access: Access, token: str, rule: Rule) -> Verdict:
+    return access.judge(HOME, f"token={quote(token)}", rule=rule)
+
+
+def test_a_token_opens_what_its_role_may_do_and_no_more() -> None:
+    access = Access(TOKEN, tokens=ROLES)
+    assert [shown(access, token, STEER).status for token in (*ROLES.values(), TOKEN)] == [403, 200, 403, 200]
+    assert [shown(access, token, SEND).status for token in (*ROLES.values(), TOKEN)] == [403, 403, 200, 200]
+
+
+def test_who_is_refused_for_the_role_hears_both_and_keeps_the_cookie() -> None:
+    verdict = shown(Access(None, tokens=ROLES), "only-looking", STEER)
+    assert "role control" in verdict.reason and "role view" in verdict.reason
+    assert verdict.cookie is not None and verdict.guessed is False
+
+
+def test_with_tokens_by_role_alone_nobody_is_let_in_without_one() -> None:
+    access = Access(None, tokens=ROLES)
+    assert access.judge(HOME, "").status == 401
+    assert access.judge({"host": "any.name"}, f"token={ROLES['view']}").status == 200
+
+
+def test_each_role_has_a_cookie_of_its_own() -> None:
+    access = Access(TOKEN, tokens=ROLES)
+    cookies = {cookie_of(access, token).partition("=")[0] for token in (*ROLES.values(), TOKEN)}
+    assert len(cookies) == 4
+
+
+def test_who_guesses_a_token_cannot_make_its_cookie() -> None:
+    here, elsewhere = Access(TOKEN, key=b"ours"), Access(TOKEN, key=b"guessed")
+    crumb = cookie_of(elsewhere).partition(";")[0]
+    assert here.judge({**HOME, "cookie": crumb}, "").status == 401
+    again = Access(TOKEN, key=b"ours")
+    assert again.judge({**HOME, "cookie": cookie_of(here).partition(";")[0]}, "").allowed, "the next run's"
+
+
+def test_a_wrong_token_is_told_from_none() -> None:
+    access = Access(TOKEN)
+    assert access.judge(HOME, "token=wrong").guessed
+    assert access.judge({**HOME, "authorization": "Bearer wrong"}, "").guessed
+    assert not access.judge(HOME, "").guessed
+    assert not access.judge({**HOME, "cookie": "envstream-01234567=89"}, "").guessed
+    assert not access.judge(HOME, f"token={quote(TOKEN)}").guessed
+
+
+def test_who_is_not_looked_at_hears_how_long() -> None:
+    access = Access(TOKEN)
+    verdict = access.judge(HOME, f"token={quote(TOKEN)}", blind=4.5)
+    assert (verdict.status, verdict.wait, verdict.guessed) == (429, 4.5, False)
+    assert access.judge(HOME, "", blind=4.5).status == 401
 
 
 # --- hostile requests ----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import re
 import socket
 import ssl
 import struct
@@ -19,6 +20,8 @@ import pytest
 from PIL import Image
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from envstream.config import StreamConfig
+from envstream.entrance import keys_of
 from envstream.web import protocols
 from fakes import PictureEnv
 from serving import Watcher, get, stats, streaming, until
@@ -438,6 +441,32 @@ def test_a_public_host_makes_a_token_of_its_own(capsys: pytest.CaptureFixture[st
         token = line.split("?token=")[1].split()[0]
         assert len(token) >= 20 and "ssh -L" in line
         assert get(port, f"/stats?token={token}")[0] == 200
+
+
+def test_tokens_by_role_are_made_and_printed_and_make_the_page_closed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    roles = {"view": "auto", "control": "steering-it", "publish": "auto"}
+    with streaming(PictureEnv(), videoStreamTokens=roles, videoStreamHost="0.0.0.0") as port:
+        heard: list[str] = []
+
+        def all_of_it() -> str:
+            heard.append(capsys.readouterr().err)
+            return "".join(heard) if "role publish" in "".join(heard) else ""
+
+        said = until(all_of_it, "what is printed")
+        assert "?token=steering-it" in said.partition("\n")[0], "the address is of the one that may most"
+        printed = dict(re.findall(r"token of the role (\w+): (\S+)", said))
+        assert set(printed) == {"view", "publish"} and len(printed["view"]) >= 20
+        assert get(port, f"/stats?token={printed['view']}")[0] == 200
+        assert get(port, f"/stats?token={printed['publish']}")[0] == 403
+        assert get(port, "/stats")[0] == 401
+
+
+def test_a_run_that_is_shown_elsewhere_shows_the_publishers_token() -> None:
+    roles = {"publish": "sending-only", "view": "looking-only"}
+    keys = keys_of(StreamConfig(videoStreamHub="ws://host", videoStreamTokens={**roles, "admin": "auto"}))
+    assert keys == (None, roles) and keys.best == "looking-only", "what opens the page there is not made here"
 
 
 def test_a_full_house_says_when_to_try_again() -> None:
