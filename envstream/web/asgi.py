@@ -17,6 +17,7 @@ from envstream.web.fanout import Fanout
 from envstream.web.pictures import BadRequest, Pictures, Query, answer
 from envstream.web.protocols import EXTENSION
 from envstream.web.publishers import PublisherSocket
+from envstream.web.selftest import MOST, SelfTests
 from envstream.web.sockets import ViewerSocket
 
 Scope = dict[str, Any]
@@ -33,7 +34,7 @@ PICTURES = ("/stream", "/screen", "/api/screenshot")
 ANALYZE = "/analyze"
 # What Flask does not see; openapi.json tells of all addresses.
 ON_THE_LOOP = (*(("GET", path) for path in PICTURES), ("POST", ANALYZE))
-SOCKETS = ("/ws", "/stream", "/ws/camera/{token}", "/ws/view/{token}")
+SOCKETS = ("/ws", "/stream", "/ws/camera/{token}", "/ws/view/{token}", "/ws/selftest")
 
 
 class Application:
@@ -49,6 +50,7 @@ class Application:
         self._access = access
         self._fanout = fanout
         self._pictures = Pictures(hub, fanout)
+        self._selftests = SelfTests(hub, fanout.arrived)
         self._flask = Bridge(create_app(hub, backend), _gone)
         self.listeners: set[Callable[[str], None]] = set()
 
@@ -97,12 +99,23 @@ class Application:
         if scope["path"] == "/ws":
             protocol = scope["extensions"][EXTENSION]
             await ViewerSocket(self._hub, self._fanout, self.listeners, protocol, receive, send).run()
+        elif scope["path"] == "/ws/selftest":
+            await self._selftest(scope, receive, send)
         elif scope["path"] == "/stream":
             protocol = scope["extensions"][EXTENSION]
             await PublisherSocket(self._sessions, protocol, receive, send).run()
         else:
             where = "viewers use /ws, publishers use /stream"
             await _refuse_socket(receive, send, 404, f"no socket at {scope['path'][:100]}; {where}")
+
+    async def _selftest(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A page measures its way."""
+        if self._selftests.full:
+            await _refuse_socket(receive, send, 503, f"{MOST} self-tests run already; try again in a minute")
+            return
+        with self._selftests.stream() as stream:
+            socket = scope["extensions"][EXTENSION], receive, send
+            await ViewerSocket(self._hub, self._fanout, self.listeners, *socket, only=stream.name).run()
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == ANALYZE and scope["method"] == "POST":

@@ -74,7 +74,7 @@ class ViewerSocket:
             await self._send({"type": "websocket.accept"})
             self._protocol.hear, self._protocol.drained = self._hear, self._drained
             about = {"version": __version__, "boot": self._hub.boot, "alone": self._hub.alone}
-            self.tell({"type": "hello", "server": "envstream", **about})
+            self.tell({"type": "hello", "server": "envstream", **about, "only": self._only})
             if self._first is not None:
                 self._take({"text": self._first})
             # What comes the short way is heard there; here, what came in pieces, and the end.
