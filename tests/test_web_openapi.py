@@ -19,6 +19,7 @@ from envstream.web.app import create_app
 from envstream.web.asgi import ON_THE_LOOP, SOCKETS
 from envstream.web.backend import Backend
 from envstream.web.cameras import Cameras
+from envstream.web.metrics import Metrics
 from furnished import Furnished, furnished
 from serving import get, training
 
@@ -83,7 +84,8 @@ def test_it_is_a_description_as_openapi_has_it() -> None:
 def test_every_route_is_in_it_and_it_tells_of_no_other(pool: ThreadPoolExecutor) -> None:
     hub = Hub(StreamConfig(videoStream=True), pool)
     cameras: Any = object.__new__(Cameras)
-    app = create_app(hub, Backend(cameras=cameras))
+    metrics: Any = object.__new__(Metrics)
+    app = create_app(hub, Backend(cameras=cameras, metrics=metrics))
     routes = {
         (described(rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
