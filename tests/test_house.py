@@ -85,6 +85,7 @@ FLOORS = [
     {"web.cameras"},
     {"web.backend"},
     {"web.app", "web.pictures", "web.sockets", "web.uplinks"},
+    {"web.bridge"},
     {"web.asgi"},
     {"web.site"},
     {"web.trainer"},
@@ -116,7 +117,6 @@ DOORS: dict[str, tuple[str, ...]] = {
     "flask": ("web.",),
     "uvicorn": ("web.",),
     "uvloop": ("web.",),
-    "a2wsgi": ("web.",),
     "gymnasium": ("push.footage", "wrappers.", "wrapping", "recipes.", "envs", "envs.", "pyboy_game.catch"),
     "torch": (
         "sources.tensors",

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from a2wsgi import WSGIMiddleware
-
 from envstream.hub import Hub
 from envstream.sessions.table import Sessions
 from envstream.web.analyze import Analyses, body_of
 from envstream.web.app import create_app
 from envstream.web.auth import Access, Verdict
 from envstream.web.backend import Backend
+from envstream.web.bridge import Bridge
 from envstream.web.cameras import CameraSocket, camera_in, name_of, view_of
 from envstream.web.fanout import Fanout
 from envstream.web.pictures import BadRequest, Pictures, Query, answer
@@ -46,8 +45,7 @@ class Application:
         self._access = access
         self._fanout = fanout
         self._pictures = Pictures(hub, fanout)
-        flask: Any = create_app(hub, backend)
-        self._flask: Any = WSGIMiddleware(flask, workers=8)
+        self._flask = Bridge(create_app(hub, backend), threads=8)
         self.listeners: set[Callable[[str], None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,6 +61,10 @@ class Application:
             if verdict.cookie is not None:
                 send = _with_cookie(send, verdict.cookie)
             await self._http(scope, receive, send)
+
+    def close(self) -> None:
+        """Nothing is answered any more."""
+        self._flask.close()
 
     def _open(self, path: str) -> bool:
         """Whether no token of the server's is needed there: who has that of a camera has enough."""

@@ -16,6 +16,7 @@ from envstream.web.messages import LONGEST_MESSAGE
 from envstream.web.protocols import HttpProtocol, SocketProtocol
 
 PORTS_TRIED = 100  # From the wanted port upwards, when it is taken.
+PINGS = 20.0  # Seconds between two pings of a WebSocket, and until one that is not answered ends it.
 PATIENCE = 1.0  # Seconds in which a taken port may become free.
 
 
@@ -71,8 +72,8 @@ def uvicorn_config(application: Any, settings: StreamConfig) -> uvicorn.Config:
         ws=SocketProtocol,
         ws_max_size=LONGEST_MESSAGE,
         ws_per_message_deflate=False,
-        ws_ping_interval=20.0,
-        ws_ping_timeout=20.0,
+        ws_ping_interval=PINGS,
+        ws_ping_timeout=PINGS,
         lifespan="off",
         log_config=None,
         log_level="error",

@@ -15,9 +15,43 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 HEADER_SECONDS = 10.0  # For a request's headers to arrive whole.
 HEADER_BYTES = 32 * 1024
 UNSENT_BYTES = 16 * 1024  # What the kernel may hold of a connection that it has not sent yet.
+UNREAD_SECONDS = 40.0  # After which a connection is ended of whose bytes none was taken.
+CLOSING_SECONDS = 10.0  # In which a peer that was hung up on reads why, and closes as well.
 LAST_READING = 2.0  # Seconds in which a peer that broke the rules may still send, and read why it is over.
 EXTENSION = "envstream"  # Under this name a scope's extensions hold the protocol that it came by.
 _NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)  # Python names it from 3.12 on; 25 is Linux's.
+
+
+class Unread:
+    """Ends a connection whose other end takes nothing any more: it has stopped, or the way to it is cut.
+
+    The system would send what is left, and wait for hours. Who takes little, however little, is waited for.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: Any) -> None:
+        self._loop, self._transport = loop, transport
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Something waits to be taken."""
+        if self._timer is None:
+            self._watch()
+
+    def end(self) -> None:
+        """It was taken, or the connection is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _watch(self) -> None:
+        waits = self._transport.get_write_buffer_size()
+        self._timer = self._loop.call_later(UNREAD_SECONDS, self._look, waits)
+
+    def _look(self, waited: int) -> None:
+        if self._transport.get_write_buffer_size() < waited:
+            self._watch()
+        else:
+            self._transport.abort()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -25,16 +59,23 @@ class HttpProtocol(HttpToolsProtocol):
 
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _unread: Unread
     drained: Callable[[], None] | None = None  # Called when all that was written has gone to the kernel.
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread.begin()
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._unread.end()
         if self.drained is not None:
             self.drained()
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         _keep_buffers_small(transport)
+        self._unread = Unread(self.loop, transport)
         self._head_timer = self.loop.call_later(HEADER_SECONDS, self._too_slow)
 
     def data_received(self, data: bytes) -> None:
@@ -64,6 +105,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
+        self._unread.end()
         super().connection_lost(exc)
 
     def _stop_head_timer(self) -> None:
@@ -96,10 +138,21 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     drained: Callable[[], None] | None = None  # Called when the kernel has taken most of what was written.
     broken: Callable[[Exception], bytes] | None = None  # What is said at the end, where the peer broke it.
     _swallows = False  # Whether what still comes is passed over.
+    _unread: Unread
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         _keep_buffers_small(transport)
+        self._unread = Unread(self.loop, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unread.end()
+        super().connection_lost(exc)
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        # To close politely is to wait until the other end has taken the rest, and that does not answer.
+        self.transport.abort()
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
@@ -107,8 +160,13 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             extensions: Any = self.scope["extensions"]
             extensions[EXTENSION] = self
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread.begin()
+
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._unread.end()
         if self.drained is not None:
             self.drained()
 
@@ -147,6 +205,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if not self.transport.is_closing():
             self.conn.send_close(code, reason)
             self.transport.write(b"".join(self.conn.data_to_send()))
+            self.loop.call_later(CLOSING_SECONDS, self.transport.abort)  # It may never answer, nor read.
 
     def _deaf(self, text: str) -> None:
         """After the end."""

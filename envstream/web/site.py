@@ -91,6 +91,7 @@ class Site:
             await asyncio.wait({self._serving}, timeout=SOON_OVER)
         for connection in list(self._uvicorn.server_state.connections):
             connection.transport.abort()  # One that neither reads nor goes.
+        self._application.close()
 
 
 def scheme_of(settings: StreamConfig) -> str:
