@@ -93,6 +93,11 @@ class Tool:
                 self._lines.put(line)
         self._lines.put("")
 
+    def complaints(self) -> str:
+        """What it has written to its standard error so far."""
+        self._errors.seek(0)
+        return self._errors.read()
+
     def say(self, **message: Any) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(message) + "\n")
@@ -109,8 +114,7 @@ class Tool:
         except queue.Empty:
             line = ""
         if not line:
-            self._errors.seek(0)
-            raise RuntimeError(f"{self.name} said nothing more: {self._errors.read()[-2000:]}")
+            raise RuntimeError(f"{self.name} said nothing more: {self.complaints()[-2000:]}")
         message: dict[str, Any] = json.loads(line)
         return message
 

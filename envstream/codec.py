@@ -9,9 +9,15 @@ import numpy as np
 import simplejpeg
 from PIL import Image, PngImagePlugin, WebPImagePlugin
 
+from envstream.errors import PictureError
 from envstream.frame import Pixels
 
 MIME = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
+LONGEST_SIDE = {
+    "jpeg": 65_500,
+    "png": 2**31 - 1,
+    "webp": 16_383,
+}  # Pixels that libjpeg, zlib and libwebp have room for.
 
 _FLAT = 0.6  # Share of neighbours of one colour from which on a picture is drawn rather than filmed.
 _FEW = 64  # Colours that a drawing has at most; a Game Boy Color shows 56.
@@ -39,7 +45,7 @@ def is_pixel_art(pixels: Pixels) -> bool:
     Judged by every 4th row, in 0.1 ms; pictures that are not small are turned down at once.
     """
     height, width = pixels.shape[:2]
-    if height * width > _SMALL or not is_flat(pixels):
+    if height * width > _SMALL or unfit(width, height, "webp") or not is_flat(pixels):
         return False
     rows = pixels[::4].astype(np.uint32)
     return np.unique(rows[..., 0] << 16 | rows[..., 1] << 8 | rows[..., 2]).size <= _FEW
@@ -72,8 +78,22 @@ def encode(pixels: Pixels, format: str = "jpeg", quality: int = 85) -> bytes:
     Args:
         format: `jpeg`, `png` or `webp`; the last two are lossless and ignore `quality`.
         quality: JPEG quality, 1 to 100.
+
+    Raises:
+        PictureError: when the picture is longer than pictures of the format may be.
     """
+    height, width = pixels.shape[:2]
+    if (too_long := unfit(width, height, format)) is not None:
+        raise PictureError(too_long)
     return ENCODERS[format](pixels, quality)
+
+
+def unfit(width: int, height: int, format: str) -> str | None:
+    """Why there can be no picture of that size in a format; None: there can."""
+    most = LONGEST_SIDE.get(format)
+    if most is None or max(width, height) <= most:
+        return None
+    return f"a picture of {width}x{height} cannot be {format}, whose sides have at most {most} pixels"
 
 
 def decode_jpeg(data: bytes) -> Pixels:
@@ -106,6 +126,11 @@ def resize(pixels: Pixels, width: int, height: int) -> Pixels:
 def fit(pixels: Pixels, max_width: int | None) -> Pixels:
     """Pixels no wider than `max_width`, in proportion; None = as they are."""
     height, width = pixels.shape[:2]
+    return resize(pixels, *fitted(width, height, max_width))
+
+
+def fitted(width: int, height: int, max_width: int | None) -> tuple[int, int]:
+    """The size of a picture that is to be no wider than `max_width`, in proportion."""
     if max_width is None or width <= max_width:
-        return pixels
-    return resize(pixels, max_width, max(1, round(height * max_width / width)))
+        return width, height
+    return max_width, max(1, round(height * max_width / width))

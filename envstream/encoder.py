@@ -18,6 +18,7 @@ from envstream import codec
 from envstream.cache import MOST_RUNGS, Cache, Place
 from envstream.config import Preset
 from envstream.frame import Frame, Pixels
+from envstream.histogram import Histogram
 from envstream.smaller import Smaller
 from envstream.track import Track
 from envstream.wire import compact
@@ -135,6 +136,7 @@ class Encoder:
         self.encodes = 0
         self.encode_seconds = 0.0
         self.encoded_bytes = 0
+        self.took: dict[str, Histogram] = {}  # Seconds that encodes took, by format.
 
     def picture(self, frame: Frame, rung: Rung, viewers: int = 1) -> Future[Picture]:
         """The picture of `frame` at `rung` for so many viewers, made now or already made."""
@@ -210,6 +212,14 @@ class Encoder:
             self.hits += viewers - (not there)
             self.misses += not there
 
+    def size(self, frame: Frame, rung: Rung) -> tuple[int, int]:
+        """Width and height of the picture of `frame` at `rung`."""
+        width, height = codec.fitted(frame.width, frame.height, rung.max_width)
+        # Who asks for an enlargement must not choose how much memory it takes.
+        most = math.isqrt(self._max_pixels // (height * width))
+        scale = max(1, min(self._settled(rung).scale or 1, most))
+        return width * scale, height * scale
+
     def _settled(self, rung: Rung) -> Rung:
         """The rung with what it leaves to the stream filled in."""
         scale, _, quality = self.preset
@@ -234,11 +244,7 @@ class Encoder:
 
     def _encode(self, frame: Frame, rung: Rung, track: Track | None = None, key: bool = False) -> Picture:
         started = time.perf_counter()
-        pixels = codec.fit(frame.pixels, rung.max_width)
-        height, width = pixels.shape[:2]
-        # Who asks for an enlargement must not choose how much memory it takes.
-        scale = max(1, min(rung.scale or 1, math.isqrt(self._max_pixels // (height * width))))
-        pixels = codec.resize(pixels, width * scale, height * scale)
+        pixels = codec.resize(codec.fit(frame.pixels, rung.max_width), *self.size(frame, rung))
         link: dict[str, Any] = {}
         if track is None:
             format, data = self._compressed(pixels, rung)
@@ -251,6 +257,7 @@ class Encoder:
             self.encodes += 1
             self.encode_seconds += seconds
             self._recent.append(seconds)
+            self.took.setdefault(format, Histogram()).observe(seconds)
             self.encoded_bytes += len(data)
         height, width = pixels.shape[:2]
         quality = rung.quality if format in ("jpeg", "h264") else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from envstream.cost import Cost
+
 LONGEST_PAUSE_FOR_ONE = 2.0  # Seconds without a picture for the sake of one that was unusually slow.
 # A long render takes more than its own time: it leaves the caches full of its data, and training steps
 # slower after it. Measured with a software renderer: a tenth of 40 ms; the rest is on the safe side.
@@ -16,10 +18,14 @@ class Budget:
 
     Args:
         max_overhead: the share, from 0 to 1.
+
+    Attributes:
+        cost: what was given to captures, whether or not it was charged.
     """
 
     def __init__(self, max_overhead: float) -> None:
         self.max_overhead = max_overhead
+        self.cost = Cost()
         self.paid_until = float("-inf")
         self.sharers: set[Pace] = set()
         self._owed = 0.0

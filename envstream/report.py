@@ -40,6 +40,7 @@ def status(stream: Stream, now: float) -> dict[str, Any]:
         "totalSteps": info.get("totalSteps"),
         "stepsPerSecond": stream.steps_per_second(now),
         "overhead": round(stream.overhead(now), 4),
+        "trainerCost": _cost_in_short(stream, now),
         "age": round(now - frame.captured, 4) if frame else None,
         "waiting": None if waiting is None else round(waiting, 3),
         "frameNumber": frame.number if frame else None,
@@ -100,7 +101,24 @@ def counts(stream: Stream, now: float) -> dict[str, Any]:
         "encoded_bytes": encoder.encoded_bytes,
         "capture_failures": stream.failures,
         "episodes": stream.episodes.seen,
+        "trainer_cost": trainer_cost(stream, now),
     }
+
+
+def trainer_cost(stream: Stream, now: float) -> dict[str, Any] | None:
+    """What all that its trainer shows costs that one; None: there is none, or it does not say."""
+    told = stream.said.get("trainerCost")
+    if told is not None:
+        return dict(told)
+    budget = stream.pace.budget
+    if not budget.cost.begun:
+        return None
+    return budget.cost.said(now, stream.steps_per_second(now), budget.max_overhead)
+
+
+def _cost_in_short(stream: Stream, now: float) -> dict[str, Any] | None:
+    cost = trainer_cost(stream, now)
+    return None if cost is None else {"share": round(cost["share"], 4), "limit": cost["limit"]}
 
 
 def _screen(stream: Stream, now: float) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from envstream.archive import Archive
 from envstream.buffer import FrameBuffer
 from envstream.cache import Cache
 from envstream.config import StreamConfig
+from envstream.cost import Cost
 from envstream.encoder import Encoder, Picture
 from envstream.episodes import Episodes
 from envstream.frame import Frame
@@ -22,13 +23,12 @@ from envstream.playback import Screening
 from envstream.points import points_of
 from envstream.processors.overlay import Overlay
 from envstream.replay import Replay
+from envstream.stages import Stages
 from envstream.timing import Timing
 
 Processor = Callable[[Frame], Frame | None]  # None: the picture is left out.
 
 STALLED_AFTER = 1.0  # Seconds a picture may be waited for before the page says that the learner is busy.
-
-OVERHEAD_WINDOW = 10.0  # Seconds over which the captures' share of wall time is measured.
 
 
 class Place(NamedTuple):
@@ -96,6 +96,7 @@ class Stream:
         self.said: dict[str, Any] = {}  # What who makes its pictures says beside them, as in a status.
         self.camera = False  # Whether it is what a camera sees: then it has no episodes.
         self.timing: Timing | None = None  # How long the stages take, where somebody wants to know.
+        self.stages = Stages()
         self.drawn: Stream | None = None  # The same with what was found drawn into it.
         self.demanded: Callable[[], None] = lambda: None  # Others watch it, or at another quality.
         self.session: Callable[[], Mapping[str, Any]] | None = None  # How its publisher's session is.
@@ -108,7 +109,7 @@ class Stream:
         self.served = Rate()
         self._steps = Steps()
         self._asked_at: float | None = None
-        self._overhead: deque[tuple[float, float]] = deque(maxlen=2048)
+        self.cost = Cost()  # Of this stream; that of all of its trainer's is the budget's.
 
     def put(self, frame: Frame, now: float) -> None:
         """A frame came from the trainer."""
@@ -117,6 +118,7 @@ class Stream:
         if not self._message_lasts:
             self.message = None
         self.captures.add(now)
+        self.stages.came(frame.cost, now - frame.captured)
         if frame.cost:  # Some are taken for another reason.
             self._costs.append(frame.cost)
             self.spent(now, frame.cost)
@@ -194,13 +196,15 @@ class Stream:
         The first capture is on the house: it opens windows and graphics contexts, once, and would
         otherwise be followed by many seconds without a picture.
         """
-        if self._overhead:
+        if self.cost:
             self.pace.captured(now, cost)
-        self._overhead.append((now, cost))
+        self.cost.spent(now, cost)
+        self.pace.budget.cost.spent(now, cost)
 
     def note_steps(self, now: float, total: int) -> None:
         """The trainer had made `total` steps at `now`."""
         self._steps.note(now, total)
+        self.pace.budget.cost.begin(now)
 
     @property
     def steps(self) -> int | None:
@@ -210,6 +214,7 @@ class Stream:
     def watched(self, viewers: int) -> None:
         """So many watch it now."""
         self.viewers = viewers
+        self.stages.watched(viewers)
         self.pace.share(viewers > 0)
         self.demanded()
 
@@ -240,10 +245,12 @@ class Stream:
 
     def shown(self, picture: Picture, now: float, viewers: int) -> None:
         """A picture was handed to so many viewers."""
+        frame = picture.frame
+        self.stages.sent(frame.number, frame.captured, now - picture.encoded_at, viewers)
         self.pictures_sent += viewers
         self.served.add(now, viewers)
-        if picture.frame.number > self._shown_up_to:
-            self._shown_up_to = picture.frame.number
+        if frame.number > self._shown_up_to:
+            self._shown_up_to = frame.number
             self.frames_shown += 1
 
     def steps_per_second(self, now: float) -> float | None:
@@ -252,8 +259,7 @@ class Stream:
 
     def overhead(self, now: float) -> float:
         """Share of the trainer's wall time that captures took over the last ten seconds."""
-        recent = [cost for at, cost in list(self._overhead) if at >= now - OVERHEAD_WINDOW]
-        return sum(recent) / OVERHEAD_WINDOW
+        return self.cost.captures(now)
 
     def state(self, now: float) -> str:
         """`waiting` for the first picture, `live`, `stalled` (the learner is busy) or `ended`."""

@@ -115,6 +115,21 @@ def test_memory_follows_the_trainer_and_its_server(tmp_path: Path) -> None:
         assert row["first_mb"] > 0
 
 
+def test_soak_follows_everything_while_all_kinds_of_visitors_come_and_go(tmp_path: Path) -> None:
+    report = quick("soak", tmp_path)
+    *rows, ends = report["rows"]
+    names_of = {row["series"].partition(",")[0] for row in rows}
+    assert {
+        f"{who} {what}" for who in ("trainer", "server") for what in ("uss", "threads", "maps")
+    } <= names_of
+    assert {"viewer fps", "viewer age p99", "trainer steps/s", "server sockets"} <= names_of
+    assert all(len(row["samples"]) > 10 for row in rows)
+    assert min(ends["passers"]["kinds"].values()) >= 1 and len(ends["passers"]["kinds"]) == 10
+    assert ends["passers"]["problems"] == {} and ends["passers"]["here"] == 0
+    held = {bar["promise"]: bar["held"] for bar in report["bars"]}
+    assert held["no exception in the trainer"] and held["every visitor is answered as it should be"]
+
+
 def test_a_rival_that_is_not_installed_is_skipped_and_named() -> None:
     code = (
         "import sys; sys.modules['vidgear'] = None; sys.argv = ['trainer.py', '--contender', 'webgear'];"

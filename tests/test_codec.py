@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from envstream import codec
+from envstream.errors import PictureError
 from envstream.frame import Pixels
 
 RNG = np.random.default_rng(0)
@@ -123,3 +124,23 @@ def test_lossless_webp_keeps_every_pixel_in_fewer_bytes_than_a_jpeg() -> None:
     data = codec.encode(pixels, "webp")
     assert (np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) == pixels).all()
     assert len(data) < 800 < len(codec.encode(pixels, "jpeg", 75))
+
+
+@pytest.mark.parametrize(("format", "most"), [("webp", 16_383), ("jpeg", 65_500)])
+def test_a_picture_longer_than_its_format_has_room_for_is_refused(format: str, most: int) -> None:
+    assert codec.encode(np.zeros((1, most, 3), np.uint8), format)
+    for shape in ((1, most + 1, 3), (most + 1, 1, 3)):
+        with pytest.raises(PictureError, match=f"cannot be {format}, whose sides have at most {most}"):
+            codec.encode(np.zeros(shape, np.uint8), format)
+    assert codec.encode(np.zeros((1, most + 1, 3), np.uint8), "png")
+
+
+def test_pixel_art_that_webp_has_no_room_for_is_not_tried() -> None:
+    assert codec.is_pixel_art(np.zeros((4, 16_383, 3), np.uint8))
+    assert not codec.is_pixel_art(np.zeros((4, 16_384, 3), np.uint8))
+
+
+def test_a_size_is_fitted_as_a_picture_is() -> None:
+    for width, height, most in ((100, 50, None), (100, 50, 33), (10_000, 3, 10), (5, 5, 5)):
+        pixels = codec.fit(np.zeros((height, width, 3), np.uint8), most)
+        assert codec.fitted(width, height, most) == (pixels.shape[1], pixels.shape[0])

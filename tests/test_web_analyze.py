@@ -185,12 +185,17 @@ def test_a_video_that_is_none_is_said_to_be_none(server: Alone, data: bytes) -> 
         ("multipart/form-data; boundary=x", b"--x\r\n" + b"a: " + b"b" * 2_000_000),
         ("multipart/form-data; boundary=b0undary", form(("video", "a.mp4", b"cut short"))[1][:-9]),
         form(("signal", "a.csv", SIGNAL)),
+        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--\r\n"),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; filename="a"\r\n\r\n1\r\n--x--',
+        ),
         form(("video", None, b"a field and no file")),
         form(("other", "a.mp4", b"1")),
         form(("../video", "a.mp4", b"1")),
         form(("video", "a.mp4", b"1"), ("video", "b.mp4", b"2")),
     ],
-    ids=range(16),
+    ids=range(18),
 )
 def test_a_body_that_is_not_what_is_wanted_is_refused_with_what_is(
     server: Alone, content_type: str, body: bytes

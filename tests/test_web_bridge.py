@@ -1,204 +1,237 @@
-"""The bridge to Flask: what is asked and answered comes over whole, and threads wait for nobody who is slow."""
+"""The bridge to Flask: answers arrive whole, and who reads them slowly holds no thread."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import http.client
+import os
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from elsewhere import played
-from envstream.web import bridge as bridges
-from envstream.web.bridge import MOST_BODY, PIECE, Bridge
-from envstream.web.protocols import EXTENSION
+from envstream.web import bridge
+from envstream.web.bridge import LONGEST_BODY, PIECE, THREADS, Bridge, environment
 from fakes import PictureEnv
-from serving import get, streaming
+from serving import get, streaming, until
 
-Environ = dict[str, Any]
-THREADS = 8
+Message = dict[str, Any]
+PLAYERS = 3 * THREADS
+SIZE = 20_000_000  # Bytes of a recording: more than all buffers of a connection hold.
 
 
-class Asked:
-    """One request to an app behind a bridge, as a server would hand it over."""
+def scope(method: str = "GET", path: str = "/", query: bytes = b"", headers: Iterable[Any] = ()) -> Message:
+    return {
+        "method": method,
+        "path": path,
+        "query_string": query,
+        "headers": list(headers),
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("127.0.0.1", 80),
+        "client": ("127.0.0.1", 9),
+    }
 
-    def __init__(self, path: str = "/", method: str = "GET", **headers: str) -> None:
-        self.transport = SimpleNamespace(is_closing=lambda: False)
-        self.scope: dict[str, Any] = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "query_string": b"a=1&b=%20",
-            "http_version": "1.1",
-            "scheme": "http",
-            "server": ("127.0.0.1", 8080),
-            "client": ("10.0.0.1", 1234),
-            "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()],
-            "extensions": {EXTENSION: SimpleNamespace(transport=self.transport)},
-        }
-        self.body: list[dict[str, Any]] = []
-        self.said: list[dict[str, Any]] = []
 
-    def of(self, app: Callable[..., Iterable[bytes]]) -> Asked:
-        """Have it answered."""
+def asked(
+    app: Callable[..., Iterable[bytes]],
+    request: Message,
+    *events: Message,
+    gone: Callable[[Any], bool] = lambda scope: False,
+) -> list[Message]:
+    """What is sent in answer to one request."""
 
-        async def receive() -> dict[str, Any]:
-            if self.body:
-                return self.body.pop(0)
-            await asyncio.sleep(3600)
-            return {}
+    async def ask() -> list[Message]:
+        sent: list[Message] = []
+        coming = iter(events)
 
-        async def send(message: dict[str, Any]) -> None:
-            self.said.append(message)
+        async def receive() -> Message:
+            event = next(coming, None)
+            return event if event is not None else await asyncio.Future()
 
-        async def scene() -> None:
-            await Bridge(app, 1)(self.scope, receive, send)
+        async def send(message: Message) -> None:
+            sent.append(message)
 
-        played(scene)
+        await Bridge(app, gone)(request, receive, send)
+        return sent
+
+    return asyncio.run(ask())
+
+
+def body_of(sent: list[Message]) -> bytes:
+    return b"".join(message.get("body", b"") for message in sent)
+
+
+class App:
+    """A WSGI app that says the same to everybody, and keeps what it was asked."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self.parts = parts
+        self.environ: Message = {}
+        self.closed = threading.Event()
+        self.taken = 0
+
+    def __call__(self, environ: Message, start: Callable[..., object]) -> App:
+        self.environ = environ
+        start("203 Perhaps", [("X-Name", " value ")])
         return self
 
-    @property
-    def status(self) -> int:
-        return int(self.said[0]["status"])
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self.parts:
+            self.taken += 1
+            yield part
 
-    @property
-    def pieces(self) -> list[bytes]:
-        return [message["body"] for message in self.said[1:]]
-
-
-def echo(environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
-    """Tells what it was asked."""
-    start("201 Created", [("Content-Type", "application/json"), ("X-One", "1")])
-    said = {key: value for key, value in environ.items() if isinstance(value, str)}
-    return [json.dumps({**said, "body": environ["wsgi.input"].read().decode()}).encode()]
+    def close(self) -> None:
+        self.closed.set()
 
 
-def test_an_app_hears_what_was_asked_and_its_answer_comes_back() -> None:
-    asked = Asked("/a b/ü", accept="x/y", x_twice="1", content_type="text/plain").of(echo)
-    assert asked.status == 201
-    assert asked.said[0]["headers"] == [(b"content-type", b"application/json"), (b"x-one", b"1")]
-    said = json.loads(b"".join(asked.pieces))
-    assert said["PATH_INFO"].encode("latin1").decode() == "/a b/ü"
-    assert (said["REQUEST_METHOD"], said["QUERY_STRING"]) == ("GET", "a=1&b=%20")
-    assert (said["HTTP_ACCEPT"], said["CONTENT_TYPE"], said["REMOTE_ADDR"]) == (
-        "x/y",
-        "text/plain",
-        "10.0.0.1",
+def test_an_answer_arrives_as_the_app_said_it() -> None:
+    sent = asked(app := App(b"a", b"", b"b"), scope())
+    assert sent[0] == {"type": "http.response.start", "status": 203, "headers": [(b"x-name", b"value")]}
+    assert body_of(sent) == b"ab" and not sent[-1].get("more_body")
+    assert app.closed.wait(60)
+
+
+def test_a_long_answer_is_sent_in_pieces() -> None:
+    sent = asked(App(*[b"x" * 1000] * 1000), scope())
+    sizes = [len(message["body"]) for message in sent[1:]]
+    assert sum(sizes) == 1_000_000 and max(sizes) < PIECE + 1000 and len(sizes) == 4
+
+
+def test_what_nobody_reads_any_more_is_not_read_to_its_end() -> None:
+    asked(app := App(*[b"x" * PIECE] * 100), scope(), gone=lambda scope: True)
+    assert app.taken == 1 and app.closed.wait(60)
+
+
+def test_an_app_that_fails_in_its_answer_is_closed() -> None:
+    class Broken(App):
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"x" * PIECE
+            raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        asked(app := Broken(), scope())
+    assert app.closed.wait(60)
+
+
+def test_the_app_is_given_the_body_whole() -> None:
+    pieces = (
+        {"type": "http.request", "body": b"one ", "more_body": True},
+        {"type": "http.request", "body": b"two"},
     )
-    assert said["body"] == "" and said["CONTENT_LENGTH"] == "0"
+    asked(app := App(), scope("POST", headers=[(b"content-length", b"999")]), *pieces)
+    assert app.environ["wsgi.input"].read() == b"one two" and app.environ["CONTENT_LENGTH"] == "7"
 
 
-def test_a_header_that_comes_twice_is_one_with_a_comma() -> None:
-    asked = Asked()
-    asked.scope["headers"] = [(b"x-two", b"1"), (b"x-two", b"2")]
-    assert json.loads(b"".join(asked.of(echo).pieces))["HTTP_X_TWO"] == "1,2"
-
-
-def test_a_body_in_pieces_is_read_whole() -> None:
-    asked = Asked(method="POST", content_length="6")
-    asked.body = [
-        {"type": "http.request", "body": b"abc", "more_body": True},
-        {"type": "http.request", "body": b"def", "more_body": False},
-    ]
-    assert json.loads(b"".join(asked.of(echo).pieces))["body"] == "abcdef"
-
-
-def test_a_body_that_is_too_long_is_refused() -> None:
-    asked = Asked(method="POST", transfer_encoding="chunked")
-    asked.body = [{"type": "http.request", "body": bytes(MOST_BODY + 1), "more_body": True}]
-    assert asked.of(echo).status == 413
+def test_a_body_that_is_too_long_is_refused_and_the_app_not_asked() -> None:
+    sent = asked(app := App(), scope("POST"), {"type": "http.request", "body": b"x" * (LONGEST_BODY + 1)})
+    assert sent[0]["status"] == 413 and str(LONGEST_BODY).encode() in body_of(sent) and not app.environ
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridges, "BODY_SECONDS", 0.01)
-    assert Asked(method="POST", content_length="6").of(echo).status == 408
+    monkeypatch.setattr(bridge, "BODY_SECONDS", 0.01)
+    sent = asked(app := App(), scope("POST"), {"type": "http.request", "body": b"x", "more_body": True})
+    assert sent[0]["status"] == 408 and not app.environ
 
 
-def test_who_goes_before_the_body_is_there_is_not_answered() -> None:
-    asked = Asked(method="POST", content_length="6")
-    asked.body = [{"type": "http.disconnect"}]
-    assert asked.of(echo).said == []
+def test_a_connection_that_ends_before_its_body_is_over() -> None:
+    assert asked(app := App(), scope("POST"), {"type": "http.disconnect"})[0]["status"] == 400
+    assert not app.environ
 
 
-def test_a_long_answer_comes_in_pieces_and_is_closed() -> None:
-    closed: list[bool] = []
+def test_after_the_end_no_thread_is_left() -> None:
+    async def end() -> None:
+        ended = Bridge(app, lambda scope: False)
 
-    class Long:
-        def __iter__(self) -> Iterator[bytes]:
-            return iter([b"x" * 1000] * 1000)
+        async def send(message: Message) -> None:
+            pass
 
-        def close(self) -> None:
-            closed.append(True)
+        await ended(scope(), send, send)  # type: ignore[arg-type]
+        ended.close()
 
-    def app(environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
-        start("200 OK", [])
-        return Long()
-
-    pieces = Asked().of(app).pieces
-    assert b"".join(pieces) == b"x" * 1_000_000
-    assert max(map(len, pieces)) < 2 * PIECE and len(pieces) < 10
-    assert closed == [True]
+    app, before = App(b"a"), set(threading.enumerate())
+    asyncio.run(end())
+    until(lambda: set(threading.enumerate()) <= before, "the threads to end")
 
 
-def test_of_an_answer_that_nobody_reads_any_more_no_further_piece_is_made() -> None:
-    made: list[int] = []
-
-    def app(environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
-        start("200 OK", [])
-        for number in range(100):
-            made.append(number)
-            yield bytes(PIECE)
-
-    asked = Asked()
-    asked.transport.is_closing = lambda: True
-    asked.of(app)
-    assert made == [0]
+def test_letters_of_any_kind_reach_the_app_as_wsgi_wants_them() -> None:
+    environ = environment(scope(path="/ü\ud800", query=b"\xff=1"), b"")
+    assert environ["PATH_INFO"].encode("latin-1") == "/ü?".encode()
+    assert environ["QUERY_STRING"] == "\xff=1"
 
 
-def test_an_app_that_raises_is_the_servers_to_answer_for() -> None:
-    def app(environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
-        raise LookupError("broken")
-
-    asked = Asked()
-    with pytest.raises(LookupError, match="broken"):
-        asked.of(app)
-    assert asked.said == []
+def test_headers_that_come_twice_are_joined_and_no_name_stands_for_another() -> None:
+    headers = [
+        (b"Cookie", b"a=1"),
+        (b"cookie", b"b=2"),
+        (b"x-name", b"1"),
+        (b"x-name", b"2"),
+        (b"x_name", b"3"),
+    ]
+    environ = environment(scope(headers=headers), b"")
+    assert (environ["HTTP_COOKIE"], environ["HTTP_X_NAME"]) == ("a=1; b=2", "1,2")
 
 
 @contextlib.contextmanager
-def unread(port: int, request: bytes, count: int) -> Iterator[list[socket.socket]]:
-    """So many who ask, and never read the answer."""
-    with contextlib.ExitStack() as stack:
-        stuck = []
+def paused(port: int, path: str, count: int) -> Iterator[None]:
+    """So many players that asked for a file, read its beginning, and read no further."""
+    with contextlib.ExitStack() as players:
         for _ in range(count):
-            one = stack.enter_context(socket.socket())
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            one.connect(("127.0.0.1", port))
-            one.sendall(request)
-            stuck.append(one)
-        yield stuck
+            player = players.enter_context(socket.socket())
+            player.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            player.settimeout(60)
+            player.connect(("127.0.0.1", port))
+            player.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nRange: bytes=0-\r\n\r\n".encode())
+            assert player.recv(100).startswith(b"HTTP/1.1 206")
+        yield
 
 
-def test_readers_of_a_large_file_who_never_read_hold_no_page_up(tmp_path: Path) -> None:
-    (tmp_path / "large.mp4").write_bytes(bytes(20_000_000))
-    request = b"GET /recordings/large.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with streaming(PictureEnv(np.zeros((4, 6, 3), np.uint8)), videoRecordFolder=str(tmp_path)) as port:
-        with unread(port, request, 2 * THREADS) as stuck:
-            for one in stuck:  # All of them are being answered.
-                one.settimeout(60)
-                assert one.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 200"
-            assert get(port, "/")[0] == 200
-        status, headers, body = get(port, "/recordings/large.mp4", {"Range": "bytes=5-1000004"})
-        assert (status, len(body), headers["content-range"]) == (206, 1_000_000, "bytes 5-1000004/20000000")
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    folder = tmp_path_factory.mktemp("recordings")
+    (folder / "long.mp4").write_bytes(os.urandom(1000) * (SIZE // 1000))
+    picture = np.zeros((32, 32, 3), np.uint8)
+    with streaming(PictureEnv(picture), videoRecordFolder=str(folder)) as port:
+        yield port
 
 
-def test_those_who_send_no_body_hold_no_page_up() -> None:
-    request = b"POST /api/streaming/quality/40 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
-    with streaming(PictureEnv()) as port, unread(port, request, 2 * THREADS):
-        assert get(port, "/")[0] == 200
+def test_paused_players_hold_nobody_up(port: int) -> None:
+    with paused(port, "/recordings/long.mp4", PLAYERS):
+        started = time.monotonic()
+        for _ in range(20):
+            assert get(port, "/api/streams", timeout=60)[0] == 200
+        status, _, body = get(port, "/recordings/long.mp4", {"Range": "bytes=5000-5099"}, timeout=60)
+        assert (status, len(body)) == (206, 100)
+        assert time.monotonic() - started < 60
+
+
+def test_a_file_arrives_whole_however_slowly_it_is_read(port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", "/recordings/long.mp4")
+    answer, size = connection.getresponse(), 0
+    while piece := answer.read(1_000_000):
+        size += len(piece)
+        time.sleep(0.005)
+    connection.close()
+    assert size == SIZE
+
+
+def test_players_that_go_leave_no_descriptor_open(port: int) -> None:
+    def opened() -> int:
+        found = 0
+        for entry in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found += "long.mp4" in str(entry.readlink())
+        return found
+
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("only Linux tells what is open")
+    with paused(port, "/recordings/long.mp4", 4):
+        until(lambda: opened() >= 4, "the players' files to be open")
+    until(lambda: opened() == 0, "the files to be closed")

@@ -10,7 +10,7 @@ from flask import Flask, Response
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from envstream.web.download import download
+from envstream.web.download import attachment, download
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -86,3 +86,31 @@ def test_a_browser_that_has_it_is_not_sent_it_again(client: FlaskClient, file: P
 def test_what_is_not_in_the_folder_is_not_found(client: FlaskClient, file: Path, name: str) -> None:
     (file.parent.parent / "secret").write_text("secret")
     assert client.get(f"/{name}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name", ["mov%00ie.mp4", "%00", "movie.mp4%00", "x" * 5000, "%ff%fe.mp4", "%ed%a0%80"]
+)
+def test_a_name_that_no_file_can_have_is_not_found(client: FlaskClient, file: Path, name: str) -> None:
+    assert client.get(f"/{name}").status_code == 404
+
+
+def test_a_file_of_any_name_can_be_had(client: FlaskClient, file: Path) -> None:
+    file.rename(file.with_name('зима ❄ ".mp4'))
+    answer = client.get('/зима ❄ ".mp4', buffered=True)
+    assert answer.data == CONTENT
+    answer.headers["Content-Disposition"].encode("ascii")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a-1.mp4", 'attachment; filename="a-1.mp4"'),
+        ("ü.mp4", "attachment; filename=\"-.mp4\"; filename*=UTF-8''%C3%BC.mp4"),
+        ("蛇.mp4", "attachment; filename=\"-.mp4\"; filename*=UTF-8''%E8%9B%87.mp4"),
+        ('"\\\n.mp4', "attachment; filename=\"---.mp4\"; filename*=UTF-8''%22%5C%0A.mp4"),
+        ("\ud800.mp4", "attachment; filename=\"-.mp4\"; filename*=UTF-8''%3F.mp4"),
+    ],
+)
+def test_a_file_is_saved_by_its_name_whatever_its_letters(name: str, said: str) -> None:
+    assert attachment(name) == said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ from envstream.config import StreamConfig
 from envstream.encoder import Picture
 from envstream.frame import Frame, Pixels
 from envstream.hub import Hub
+from envstream.web import episodes
 from envstream.web.app import create_app
 from envstream.web.backend import Backend
 
@@ -130,6 +132,32 @@ def test_an_episode_can_be_saved_as_a_film(client: FlaskClient, hub: Hub) -> Non
     assert [round(one.to_ndarray(format="rgb24").mean() / 10) for one in pictures] == [0, 1, 2, 3, 4]
 
 
+def test_a_film_has_its_streams_name_whatever_its_letters(client: FlaskClient, hub: Hub) -> None:
+    clip = keep(hub, 3, 5.0)
+    clip.title = "Змея 蛇"
+    answer = client.get(f"/api/episodes/{clip.name}.mp4")
+    assert answer.status_code == 200
+    said = answer.headers["Content-Disposition"]
+    assert said.isascii() and said.endswith("%E8%9B%87-episode-3.mp4") and 'filename="' in said
+
+
+def test_so_many_films_are_made_at_one_time_and_others_are_told_to_wait(
+    client: FlaskClient, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = keep(hub, 3, 5.0)
+    monkeypatch.setattr(episodes, "_FILMING", threading.BoundedSemaphore(1))
+    with episodes._FILMING:
+        answer = client.get(f"/api/episodes/{clip.name}.mp4")
+        assert (answer.status_code, "try again" in answer.get_json()["error"]) == (503, True)
+    assert client.get(f"/api/episodes/{clip.name}.mp4").status_code == 200
+
+
+def test_what_cannot_be_made_a_film_is_said_to_be_so(client: FlaskClient, hub: Hub) -> None:
+    clip = keep(hub, 3, 5.0, frames=0)
+    answer = client.get(f"/api/episodes/{clip.name}.mp4")
+    assert (answer.status_code, "one picture at least" in answer.get_json()["error"]) == (422, True)
+
+
 def test_without_pyav_saving_says_what_to_install(
     client: FlaskClient, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,3 +256,8 @@ def test_nothing_but_recordings_can_be_had(client: FlaskClient, tmp_path: Path, 
     (tmp_path.parent / "a.mp4").write_text("secret")
     answer = client.get(f"/recordings/{name}")
     assert answer.status_code == 404 and b"secret\n" not in answer.data
+
+
+@pytest.mark.parametrize("name", ["a%00.mp4", "%00.mp4", "a.mp4%00", "x" * 5000 + ".mp4", "%ff.mp4"])
+def test_a_name_that_no_file_can_have_is_no_recordings(client: FlaskClient, name: str) -> None:
+    assert client.get(f"/recordings/{name}").status_code == 404

@@ -120,6 +120,15 @@ def test_a_query_that_cannot_be_meant_is_answered_with_what_was_expected(port: i
     assert status == 400 and b"expected" in body
 
 
+def test_a_picture_that_a_format_has_no_room_for_is_refused_and_the_limit_named() -> None:
+    with streaming(PictureEnv(np.full((20, 6000, 3), 9, np.uint8))) as port:
+        status, _, body = get(port, "/screen?format=webp&scale=3", timeout=60)
+        assert (status, b"at most 16383 pixels" in body) == (400, True)
+        assert get(port, "/screen?format=webp&scale=2", timeout=60)[0] == 200
+        assert get(port, "/screen?format=jpeg&scale=3", timeout=60)[0] == 200
+        assert "could not be compressed" not in get(port, "/stats")[2].decode()
+
+
 def test_an_unknown_stream_is_said_to_be_unknown(port: int) -> None:
     status, headers, body = get(port, "/screen?stream=nobody")
     assert status == 503 and headers["retry-after"] == "1" and b"no such stream" in body

@@ -51,6 +51,7 @@ class BusPages:
 
     Attributes:
         looking: whether any page is open; only then workers say how they are. Set by the server.
+        up: whether the bus is there.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class BusPages:
         self.address = BusAddress.read(hub.config.videoStreamHub or "")
         redis_package()
         self.server = ""
-        self.looking = False
+        self.looking = self.up = False
         self._say, self._watches, self._on_loop = say, watches, on_loop
         self._most = int(hub.config.videoStreamMaxMessage * 1_000_000)
         self._keys = Keys(self.address.prefix)
@@ -109,6 +110,7 @@ class BusPages:
             await self._wake(line)  # First, as it shows whether we may do what we need.
             self._stood_at = time.monotonic()
             self.crew.found()
+            self.up = True
             self._due.update(self.crew.workers)
             await together(self._rounds(line), self._listen(ear), self._watch(eye), ping(ear))
 
@@ -272,6 +274,7 @@ class BusPages:
         self._stir.set()
 
     def _troubled(self, problem: Problem) -> None:
+        self.up = False
         self.crew.lost(f"{problem}; it is tried again by itself")
         self._warn(problem.kind, f"{problem}; it is tried again by itself")
 

@@ -100,6 +100,11 @@ class Depot:
         self.used += size
         return True
 
+    @property
+    def has_room(self) -> bool:
+        """Whether further publishers find room, as far as was measured."""
+        return self.used < NEWCOMERS * self.most
+
     def measure(self) -> None:
         """See how much there is."""
         total = 0

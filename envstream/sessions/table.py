@@ -270,6 +270,11 @@ class Sessions:
 
     def stats(self) -> dict[str, Any]:
         """What `/streaming/stats` answers."""
+        sessions = [each.status(self._clock()) for each in list(self._receptions.values())]
+        return {**self.counts(), "folder": str(self.depot.folder.absolute()), "sessions": sessions}
+
+    def counts(self) -> dict[str, Any]:
+        """How many there are and were, and what they hold."""
         receptions = list(self._receptions.values())
         config = self._hub.config
         return {
@@ -283,8 +288,6 @@ class Sessions:
             "max_memory_mb": config.videoStreamMaxMemory,
             "disk_bytes": self.depot.used,
             "max_disk_mb": config.videoStreamMaxDisk,
-            "folder": str(self.depot.folder.absolute()),
-            "sessions": [each.status(self._clock()) for each in receptions],
         }
 
     def close(self) -> None:

@@ -70,9 +70,9 @@ class Upload:
             self._decoder.receive_data(data)
             while not isinstance(event := self._decoder.next_event(), (NeedData, Epilogue)):
                 if isinstance(event, File):
-                    self._begin(event.name, event.filename or "")
+                    self._begin(_name_of(event), event.filename or "")
                 elif isinstance(event, Field):
-                    self._field = self.fields.setdefault(event.name[:40], bytearray())
+                    self._field = self.fields.setdefault(_name_of(event)[:40], bytearray())
                     self._file = None
                 elif isinstance(event, Data):
                     self._data(event.data)
@@ -194,6 +194,14 @@ class Analyses:
 def body_of(answer: dict[str, Any]) -> bytes:
     """An answer as JSON."""
     return compact(answer).encode()
+
+
+def _name_of(part: File | Field) -> str:
+    """The name of a part of a form."""
+    name: str | None = part.name  # Not there where its headers have none.
+    if name is None:
+        raise Refused(400, "bad_request", f"a part of the form has no name; {WANTED}")
+    return name
 
 
 def _settle(done: asyncio.Future[dict[str, Any]], result: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, send_from_directory
 
-from envstream._version import __version__
 from envstream.hub import Hub
 from envstream.report import counts, status
 from envstream.stream import Stream
@@ -16,6 +15,9 @@ from envstream.web.asking import Ask, UnansweredError
 from envstream.web.backend import Backend
 from envstream.web.cameras import add_cameras
 from envstream.web.episodes import add_episodes
+from envstream.web.exposition import CONTENT_TYPE
+from envstream.web.health import add_health
+from envstream.web.metrics import Metrics
 from envstream.web.results import add_results
 from envstream.web.streaming import add_streaming
 from envstream.wire import finite
@@ -42,12 +44,19 @@ def create_app(hub: Hub, backend: Backend = ALONE) -> Flask:
     def static_file(name: str) -> Response:
         return send_from_directory(STATIC, name, max_age=0)
 
+    @app.get("/openapi.json")
+    def description() -> Response:
+        return send_from_directory(STATIC.parent, "openapi.json", max_age=0)
+
     @app.get("/favicon.ico")
     def icon() -> Response:
         return send_from_directory(STATIC, "favicon.svg", max_age=86400)
 
     ask, may_steer = backend.ask, backend.may_steer
     _add_figures(app, hub, ask)
+    add_health(app, hub, backend.readiness)
+    if backend.metrics is not None:
+        _add_metrics(app, backend.metrics, ask)
     add_streaming(app, hub, backend.chosen, may_steer, ask)
     add_episodes(app, hub, backend.command, may_steer, ask)
     add_results(app, Path(hub.config.videoStreamFolder), backend.stats, ask)
@@ -68,9 +77,11 @@ def _add_figures(app: Flask, hub: Hub, ask: Ask) -> None:
         said = ask(lambda: [described(stream) for stream in hub.streams.values()])
         return jsonify(streams=[finite(each) for each in said])
 
-    @app.get("/health")
-    def health() -> Response:
-        return jsonify(status="ok", server="envstream", version=__version__, streams=len(hub.streams))
+
+def _add_metrics(app: Flask, metrics: Metrics, ask: Ask) -> None:
+    @app.get("/metrics")
+    def figures() -> Response:
+        return Response(metrics.text(ask(metrics.gather)), content_type=CONTENT_TYPE)
 
 
 def _guarded(response: Response) -> Response:

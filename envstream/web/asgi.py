@@ -30,6 +30,10 @@ OPEN_TO_ALL = ("/health", "/static/", "/favicon.ico")
 READING = ("GET", "HEAD", "OPTIONS")
 
 PICTURES = ("/stream", "/screen", "/api/screenshot")
+ANALYZE = "/analyze"
+# What Flask does not see; openapi.json tells of all addresses.
+ON_THE_LOOP = (*(("GET", path) for path in PICTURES), ("POST", ANALYZE))
+SOCKETS = ("/ws", "/stream", "/ws/camera/{token}", "/ws/view/{token}")
 
 
 class Application:
@@ -45,7 +49,7 @@ class Application:
         self._access = access
         self._fanout = fanout
         self._pictures = Pictures(hub, fanout)
-        self._flask = Bridge(create_app(hub, backend), threads=8)
+        self._flask = Bridge(create_app(hub, backend), _gone)
         self.listeners: set[Callable[[str], None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +67,7 @@ class Application:
             await self._http(scope, receive, send)
 
     def close(self) -> None:
-        """Nothing is answered any more."""
+        """Nothing more is answered."""
         self._flask.close()
 
     def _open(self, path: str) -> bool:
@@ -101,7 +105,7 @@ class Application:
             await _refuse_socket(receive, send, 404, f"no socket at {scope['path'][:100]}; {where}")
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/analyze" and scope["method"] == "POST":
+        if scope["path"] == ANALYZE and scope["method"] == "POST":
             headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
             status, said = await self._analyses.answer(headers, receive)
             await answer(send, status, body_of(said), [], b"application/json")
@@ -135,6 +139,11 @@ async def _refuse_socket(receive: Receive, send: Send, status: int, reason: str)
     headers = [(b"content-type", b"text/plain")]
     await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": reason.encode()})
+
+
+def _gone(scope: Scope) -> bool:
+    """Whether nobody reads the answer to a request any more."""
+    return bool(scope["extensions"][EXTENSION].transport.is_closing())
 
 
 def _with_cookie(send: Send, cookie: str) -> Send:

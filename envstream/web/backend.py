@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from envstream.web.asking import Ask, at_once
 from envstream.web.cameras import Cameras
 from envstream.web.episodes import Command, nobody_records
+from envstream.web.health import Readiness
+from envstream.web.metrics import Metrics
 from envstream.web.results import Stats, no_sessions
 from envstream.web.streaming import Chosen, MaySteer
 
@@ -21,6 +23,8 @@ class Backend:
         command: starts or stops the recording of a stream; a status and an answer.
         stats: how publishers' sessions are.
         cameras: None = none are let in.
+        metrics: what `/metrics` tells; None = there is no such address.
+        readiness: what `/health/ready` looks at; None = nothing.
         ask: makes a call where streams live, and gives what it gives; Flask itself has threads of its own.
     """
 
@@ -29,4 +33,6 @@ class Backend:
     command: Command = nobody_records
     stats: Stats = no_sessions
     cameras: Cameras | None = None
+    metrics: Metrics | None = None
+    readiness: Readiness | None = None
     ask: Ask = at_once

@@ -6,6 +6,7 @@ import io
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from flask import Response, request, send_file
 from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable
@@ -29,7 +30,7 @@ def download(folder: Path, name: str, **how: Any) -> Response:
     path = safe_join(str(folder), name)
     try:
         file = _Opened(path or "")
-    except OSError:
+    except (OSError, ValueError):  # Of a name with a NUL, too.
         raise NotFound from None
     state = file.state
     answer = send_file(
@@ -48,6 +49,16 @@ def download(folder: Path, name: str, **how: Any) -> Response:
         file.close()
         raise
     return answer
+
+
+def attachment(name: str) -> str:
+    """The `Content-Disposition` of a file to be saved as `name`; headers are ASCII (RFC 6266)."""
+    plain = "".join(
+        char if char.isascii() and char.isprintable() and char not in '"\\' else "-" for char in name
+    )
+    if plain == name:
+        return f'attachment; filename="{name}"'
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
 
 
 class _Opened(io.FileIO):

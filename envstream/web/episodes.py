@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from envstream.frame import Pixels
 from envstream.hub import Hub
 from envstream.stream import Stream
 from envstream.web.asking import Ask
-from envstream.web.download import download
+from envstream.web.download import attachment, download
 from envstream.web.streaming import MaySteer
 from envstream.wire import finite
 
@@ -27,6 +28,9 @@ GONE = "this episode is kept no more; the newest, the best and the worst are kep
 NOTHING_YET = "nothing of this stream was watched in the last seconds"
 ELSEWHERE = "a page of another site asked for this"
 SUFFIXES = (".mp4", ".json")
+MOST_FILMS = 2  # Episodes that are made into films at one time, each by one of Flask's threads.
+
+_FILMING = threading.BoundedSemaphore(MOST_FILMS)
 
 
 def nobody_records(name: str, on: bool) -> tuple[int, dict[str, Any]]:
@@ -61,7 +65,8 @@ def add_episodes(app: Flask, hub: Hub, command: Command, may_steer: MaySteer, as
         clip = hub.archive.get(name)
         if clip is None:
             return jsonify(error=GONE), 404
-        answer = Response(b"".join(clip.data()), mimetype="application/octet-stream")
+        answer = Response(clip.data(), mimetype="application/octet-stream")
+        answer.content_length = clip.size
         answer.make_conditional(request.environ, True, clip.size)
         return answer
 
@@ -127,14 +132,17 @@ def _movie(clip: Clip) -> Answer | Response:
     lacking = video.missing()
     if lacking is not None:
         return jsonify(error=lacking), 501
+    if not _FILMING.acquire(blocking=False):
+        return jsonify(error=f"{MOST_FILMS} films are being made already; try again"), 503
     try:
         data = mp4_bytes(_decoded(clip), clip.fps / clip.every)
     except EnvstreamError as error:
-        return jsonify(error=str(error)), 500
+        return jsonify(error=str(error)), 507 if isinstance(error.__cause__, OSError) else 422
+    finally:
+        _FILMING.release()
     what = f"episode-{clip.episode}" if clip.kind == "episode" else "replay"
     name = "".join(char if char.isalnum() or char in "-_." else "-" for char in f"{clip.title}-{what}.mp4")
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(data, mimetype="video/mp4", headers=headers)
+    return Response(data, mimetype="video/mp4", headers={"Content-Disposition": attachment(name)})
 
 
 def _decoded(clip: Clip) -> Iterator[tuple[Pixels, float]]:

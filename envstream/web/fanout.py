@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 
 from envstream.hub import BOXES, EPISODES, Hub
 from envstream.stream import Stream
-from envstream.timing import Timing
 from envstream.viewer import DECIDES_EVERY, Watch
 from envstream.web.delivery import Delivery
 from envstream.web.seat import Seat
@@ -87,6 +86,7 @@ class Fanout:
         self._delivery.forget(stream.name)
         seats = self._watching.get(stream.name, set())
         stream.watched(len(seats))
+        stream.stages.begin_anew()
         for seat in seats:
             seat.viewer.restart(stream.name)
             self.serve(stream, seat)
@@ -149,8 +149,8 @@ class Fanout:
         """
         now = time.monotonic()
         stream = self._hub.get(name)
-        if stream is not None and stream.timing is not None:
-            self._time(stream, stream.timing, seat, number, now, transfer)
+        if stream is not None and not number % stream.stages.every:
+            self._time(stream, seat, number, now, transfer)
         watch = seat.viewer.acknowledge(name, number, now, stream.pace if stream else None, transfer)
         if watch is None or stream is None:
             return
@@ -161,14 +161,16 @@ class Fanout:
                 watch.aim = None
         self._serve(stream, seat, watch, now)
 
-    def _time(
-        self, stream: Stream, timing: Timing, seat: Seat, number: int, now: float, transfer: float | None
-    ) -> None:
+    def _time(self, stream: Stream, seat: Seat, number: int, now: float, transfer: float | None) -> None:
         """How long a picture took to a viewer, and until it was painted there; by what that one says."""
         watch = seat.viewer.watches.get(stream.name)
         size, sent_at = (0, 0.0) if watch is None else watch.in_flight.get(number, (0, 0.0))
         if size:
             took = now - sent_at
+            stream.stages.acknowledged(number, took, transfer, now)
+            timing = stream.timing
+            if timing is None:
+                return
             told = transfer is not None and 0 <= transfer <= took
             delivery = transfer if transfer is not None and told else took
             timing.add("delivery", delivery)

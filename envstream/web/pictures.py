@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
+from envstream import codec
 from envstream.config import PRESETS
 from envstream.encoder import Picture, Rung
+from envstream.errors import PictureError
 from envstream.hub import BOXES, EPISODES, Hub
 from envstream.stream import Stream
 from envstream.viewer import Viewer, Watch
@@ -129,7 +131,12 @@ class Pictures:
         if stream is None:
             await self._none(send, "there is no such stream yet")
             return
-        picture = await self._fresh(stream, rung, after, quality(query))
+        if (newest := stream.buffer.newest()) is not None:
+            _check_size(stream.encoder.size(newest, rung), rung.format)
+        try:
+            picture = await self._fresh(stream, rung, after, quality(query))
+        except PictureError as error:  # Of a picture that came since.
+            raise BadRequest(str(error)) from None
         if picture is None or picture.frame.number <= (after or 0):
             await self._none(send, "no such picture has come from the training yet")
             return
@@ -183,6 +190,12 @@ class Pictures:
 def _rung(query: Query, format: str) -> Rung:
     """The format and size that were asked for; the enlargement is the stream's own where none was."""
     return Rung(format, None, query.whole("width", 16, 8192), query.whole("scale", 1, 8))
+
+
+def _check_size(size: tuple[int, int], format: str) -> None:
+    """Whether there can be such a picture."""
+    if (too_long := codec.unfit(*size, format)) is not None:
+        raise BadRequest(f"{too_long}; choose another format, or a smaller width or scale")
 
 
 def _boxes(query: Query) -> bool:

@@ -166,7 +166,8 @@ class Recorder:
         """Start or stop the recording of a stream; a status and an answer."""
         stream = self._hub.get(name)
         if stream is None:
-            return 404, {"success": False, "message": f"there is no stream {name[:200]!r}"}
+            missing = f"there is no stream {name[:200]!r}"
+            return 404, {"success": False, "message": missing, "recording": None, "file": None}
         if on:
             problem = self.start(stream)
             answer = {"message": problem or "recording", "recording": stream.live_recording}

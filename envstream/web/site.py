@@ -73,6 +73,16 @@ class Site:
         )
 
     @property
+    def listening(self) -> bool:
+        """Whether its port is open."""
+        return self._uvicorn.started and self._listener.fileno() != -1
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are, of any kind."""
+        return len(self._uvicorn.server_state.connections)
+
+    @property
     def listeners(self) -> set[Callable[[str], None]]:
         """Who is told how the streams are."""
         return self._application.listeners

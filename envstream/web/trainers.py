@@ -69,6 +69,11 @@ class Trainers:
             return
         asyncio.get_running_loop().add_reader(self._door.fileno(), self._knocked)
 
+    @property
+    def connected(self) -> int:
+        """How many there are that have not gone."""
+        return sum(not trainer.line.ended.is_set() for trainer in list(self._all))
+
     def owner(self, stream: Stream) -> Trainer:
         """Whose stream it is; of one that no trainer has, the first is told."""
         return next((each for each in self._all if each.intake.channel(stream) is not None), self._first)

@@ -24,10 +24,13 @@ from envstream.web.away import Away, Nowhere, Source, away, is_bus
 from envstream.web.backend import Backend
 from envstream.web.cameras import Cameras
 from envstream.web.fanout import Fanout
+from envstream.web.health import Readiness
 from envstream.web.line import Line
 from envstream.web.lookouts import Lookouts
 from envstream.web.messages import Board
+from envstream.web.metrics import Metrics
 from envstream.web.player import Player
+from envstream.web.pulse import Pulse
 from envstream.web.recorder import Recorder
 from envstream.web.site import Site, scheme_of
 from envstream.web.trainer import Trainer
@@ -75,6 +78,8 @@ class Works:
         fanout.watched = self._player.watched
         self._lookouts = Lookouts(hub, fanout, self._from_thread, self._say)
         self._board = Board(hub)
+        self._pulse = Pulse(loop)
+        self._pages: BusPages | None = None
         self.trainers = Trainers(start["token"], self._intake, left)
         self._recorder = Recorder(hub, fanout, partial(self._from_thread, self._tell), self._say)
         try:
@@ -99,11 +104,28 @@ class Works:
             stats=self.sessions.stats,
             cameras=Cameras(hub, self.sessions, self._lookouts, open=token is None),
             ask=on(self._loop),
+            metrics=Metrics(hub, self._pulse, self._connections, self.sessions.counts),
+            readiness=self._readiness(self.sessions),
         )
         application = Application(hub, access, fanout, self.sessions, backend)
         self.site = Site(application, settings, listener, partial(self._warn, of="the server"))
         if hub.alone:  # What a server on its own was told to serve is what others left in its folder as well.
             self.unfinished = self.sessions.recover()
+        self._pulse.start()
+
+    def _connections(self) -> int:
+        return 0 if self.site is None else self.site.connections
+
+    def _readiness(self, sessions: Sessions) -> Readiness:
+        """What `/health/ready` looks at."""
+        return Readiness(
+            self._hub,
+            self._pulse,
+            listening=lambda: self.site is not None and self.site.listening,
+            trainers=lambda: self.trainers.connected,
+            room=lambda: sessions.depot.has_room,
+            bus=lambda: None if self._pages is None else self._pages.up,
+        )
 
     def _elsewhere(self, start: dict[str, Any]) -> Away:
         """How its streams get elsewhere, or those of others here."""
@@ -113,7 +135,7 @@ class Works:
         if not is_bus(hub.config.videoStreamHub):
             return Nowhere()
         on_loop, watches = self._from_thread, fanout.watches
-        pages = BusPages(hub, fanout.opened, self._arrived, self._warn, on_loop, watches)
+        self._pages = pages = BusPages(hub, fanout.opened, self._arrived, self._warn, on_loop, watches)
         return Source(pages, lambda: self._listeners)
 
     def _intake(self, identity: Identity) -> Intake:
@@ -216,5 +238,6 @@ class Works:
 
     def close(self) -> None:
         """Let go of what publishers sent; not before nobody sends any more."""
+        self._pulse.stop()
         if self.sessions is not None:
             self.sessions.close()
