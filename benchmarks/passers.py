@@ -151,6 +151,8 @@ class Passers:
             "publisher": (100 / (10 * PUBLISHES_EVERY), self.publish),
             "camera": (100 / (10 * FILMS_EVERY), self.film),
         }
+        if args.only:
+            self.kinds = {kind: self.kinds[kind] for kind in args.only}
         picture = np.random.default_rng(1).integers(0, 255, (48, 64, 3), np.uint8)
         self.jpeg = bytes(simplejpeg.encode_jpeg(picture, 80, "RGB", "420"))
 
@@ -421,6 +423,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--stream", required=True, help="the stream's name")
     parser.add_argument("--alive", type=float, default=30.0, help="how many are there at a time, on average")
+    parser.add_argument("--only", nargs="+", metavar="KIND", help="no other kinds than these")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--life", type=int, default=300, help="seconds after which this process ends anyway")
     args = parser.parse_args()

@@ -137,13 +137,12 @@ class Plan(NamedTuple):
 
 
 def counts(watch: Watch, period: float) -> dict[str, float]:
-    """What has to return, at its lowest within a while: a recording's file comes and goes."""
+    """What is held when nobody is there, at its lowest within a while: a recording's file comes and goes."""
     lowest: dict[str, float] = {}
     end = time.monotonic() + period
     while time.monotonic() < end:
         for name, value in watch.holds().items():
-            if name.split()[-1] in RETURN:
-                lowest[name] = min(value, lowest.get(name, value))
+            lowest[name] = min(value, lowest.get(name, value))
         time.sleep(0.2)
     return lowest
 
@@ -154,8 +153,14 @@ def returned(watch: Watch, start: Mapping[str, float], plan: Plan) -> tuple[dict
     while True:
         found = counts(watch, plan.count)
         took = time.monotonic() - began
-        if all(found[name] <= value for name, value in start.items()) or took > plan.settle:
+        if not more(start, found) or took > plan.settle:
             return found, took
+
+
+def more(start: Mapping[str, float], end: Mapping[str, float]) -> dict[str, str]:
+    """What has to return, and did not."""
+    grown = {name: value for name, value in start.items() if end[name] > value}
+    return {name: f"{value:g} → {end[name]:g}" for name, value in grown.items() if name.split()[-1] in RETURN}
 
 
 def soak(args: argparse.Namespace) -> dict[str, Any]:
@@ -234,8 +239,7 @@ def row_of(name: str, samples: list[tuple[float, float]]) -> Row:
 def bars_of(rows: list[Row], seen: Mapping[str, Any]) -> list[Bar]:
     """What was promised."""
     moving = [row["series"] for row in rows if row["verdict"] != "level"]
-    start, end = seen["start"], seen["end"]
-    more = {name: f"{value:g} → {end[name]:g}" for name, value in start.items() if end[name] > value}
+    left = more(seen["start"], seen["end"])
     problems = seen["passers"]["problems"]
     wrong = [] if seen["status"] == 0 and seen["closed"] == {"closed": True} else [f"status {seen['status']}"]
     if "Traceback" in seen["complaints"]:
@@ -244,8 +248,8 @@ def bars_of(rows: list[Row], seen: Mapping[str, Any]) -> list[Bar]:
         Bar("every series is level within its noise", ", ".join(moving) or "all are", not moving),
         Bar(
             "descriptors, threads and mappings return to the start",
-            str(more) if more else f"all did, after {seen['settled']:.0f} s",
-            not more,
+            str(left) if left else f"all did, after {seen['settled']:.0f} s",
+            not left,
         ),
         Bar("every visitor is answered as it should be", str(problems or "all were"), not problems),
         Bar("no exception in the trainer", "; ".join(wrong) or "none", not wrong),
@@ -266,6 +270,12 @@ def main() -> None:
     table("Slopes", rows, {**heads, "growth": "over the run", "verdict": "verdict"})
     came = seen["passers"]
     print(f"\n{came['came']} visitors, {came['pictures']} pictures, {seen['steps']} steps; {came['kinds']}")
+    alone = [
+        f"{who} {seen[when][who + ' uss']:.1f}" for when in ("start", "end") for who in ("trainer", "server")
+    ]
+    print(
+        f"USS with nobody there, MB: at the start {', '.join(alone[:2])}; at the end {', '.join(alone[2:])}"
+    )
     rest = {key: value for key, value in seen.items() if key != "series"}
     bars = bars_of(rows, seen)
     finish(args, "soak", [*rows, {"series": "ends", **rest}], bars)

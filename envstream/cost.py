@@ -10,7 +10,7 @@ LEAST = 1.0  # Seconds that have to be looked at, so that the first picture is n
 
 
 class Cost:
-    """Seconds that a trainer gave to its pictures, and to counting its steps.
+    """Seconds that a trainer gave to its pictures, and what counting takes of its steps.
 
     Attributes:
         seconds: given to captures and their handing over, since the beginning.
@@ -46,12 +46,16 @@ class Cost:
         """Share of wall time that captures took over the last ten seconds."""
         return sum(cost for at, cost in list(self._spent) if at >= now - WINDOW) / WINDOW
 
-    def said(self, now: float, steps_per_second: float | None, limit: float) -> dict[str, Any]:
+    def counts(self, steps_per_second: float | None) -> float | None:
+        """Share of wall time that counting takes; None where it, or the speed, is not known."""
+        if self.counting is None or steps_per_second is None:
+            return None
+        return self.counting * steps_per_second
+
+    def said(self, now: float, counting: float | None, limit: float) -> dict[str, Any]:
         """All of it: the share of the last ten seconds and its parts, that since the beginning, the limit."""
         lasted = now - self._began if self._began is not None else 0.0
         captures = self.captures(now) * WINDOW / min(WINDOW, max(LEAST, lasted))
-        known = self.counting is not None and steps_per_second is not None
-        counting = self.counting * steps_per_second if known else None  # type: ignore[operator]
         return {
             "share": round(captures + (counting or 0.0), 5),
             "captures": round(captures, 5),

@@ -113,7 +113,8 @@ def trainer_cost(stream: Stream, now: float) -> dict[str, Any] | None:
     budget = stream.pace.budget
     if not budget.cost.begun:
         return None
-    return budget.cost.said(now, stream.steps_per_second(now), budget.max_overhead)
+    counting = stream.cost.counts(stream.steps_per_second(now))
+    return budget.cost.said(now, counting, budget.max_overhead)
 
 
 def _cost_in_short(stream: Stream, now: float) -> dict[str, Any] | None:

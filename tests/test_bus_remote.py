@@ -121,6 +121,11 @@ def test_what_is_told_is_seen_in_its_status(here: Here) -> None:
     assert (here.stream.steps, here.stream.episodes.seen) == (700, 5)
 
 
+def test_what_it_costs_its_trainer_is_told_as_the_trainer_says(here: Here) -> None:
+    here.told(trainerCost={"share": 0.021, "limit": 0.05})
+    assert here.status["trainerCost"] == {"share": 0.021, "limit": 0.05}
+
+
 def test_what_a_picture_says_is_newer(here: Here) -> None:
     here.told(totalSteps=700, seen=1, episodes=[[1, 10, 3.0]])
     here.stream.watched(1)

@@ -71,7 +71,17 @@ def test_steps_of_thousands_that_step_together_are_no_news(pool: ThreadPoolExecu
     stream.note_steps(1.0, 80)
     assert rounds(teller, stream) == []
     stream.watched(1)
-    assert rounds(teller, stream) == [{"totalSteps": 80}]
+    (told,) = rounds(teller, stream)
+    assert told["totalSteps"] == 80
+
+
+def test_what_it_costs_the_trainer_is_told_while_somebody_watches(stream: Stream) -> None:
+    teller = Teller()
+    stream.note_steps(1.0, 80)
+    assert "trainerCost" not in rounds(teller, stream)[0]
+    stream.watched(1)
+    stream.spent(1.0, 0.02)
+    assert rounds(teller, stream)[0]["trainerCost"]["seconds"] == 0.02
 
 
 def test_no_more_episodes_are_told_of_than_are_needed(stream: Stream) -> None:

@@ -38,7 +38,7 @@ def test_counting_is_what_it_takes_of_each_step_times_the_steps() -> None:
     cost.begin(0.0)
     cost.spent(99.0, 0.2)
     cost.counting = 100e-9
-    said = cost.said(100.0, 100_000.0, 0.05)
+    said = cost.said(100.0, cost.counts(100_000.0), 0.05)
     assert (said["counting"], said["captures"], said["share"]) == (0.01, 0.02, 0.03)
 
 
@@ -46,4 +46,5 @@ def test_counting_is_unknown_where_the_speed_is() -> None:
     cost = Cost()
     cost.begin(0.0)
     cost.counting = 100e-9
+    assert cost.counts(None) is None
     assert cost.said(100.0, None, 0.05)["counting"] is None

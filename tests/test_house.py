@@ -126,7 +126,7 @@ FLOORS = [
     {"web.child", "web.thread"},
     {"outlet"},
     {"notebook", "sources.tensors", "web.serve"},
-    {"wrappers.tally", "wrappers.tap"},
+    {"wrappers.tally", "wrappers.meter", "wrappers.tap"},
     {"wrappers.director"},
     {"wrappers.gallery", "wrappers.gym", "wrappers.ledger", "publishing"},
     {"wrappers.watch"},

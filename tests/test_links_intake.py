@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +15,7 @@ from envstream.hub import Hub
 from envstream.links.block import Block
 from envstream.links.intake import Intake
 from envstream.links.writer import Writer
-from envstream.report import status
+from envstream.report import counts, status
 from envstream.stream import Stream
 from envstream.takes import Takes
 
@@ -137,6 +138,26 @@ def test_what_a_picture_cost_is_paid_for_once(server: Server) -> None:
     writer.write(PICTURE, 1.0, 0.5, {})
     server.intake.look()
     assert server.stream.overhead(0.0) == pytest.approx(0.05)
+
+
+def test_what_counting_takes_of_each_step_is_part_of_what_the_trainer_pays(server: Server) -> None:
+    writer = server.announce()
+    server.intake.look()
+    assert server.stream.cost.counting is None
+    writer.counted(90e-9)
+    server.intake.look()
+    assert server.stream.cost.counting == 90e-9
+
+
+def test_what_all_streams_of_a_trainer_cost_is_told_with_each_of_them(server: Server) -> None:
+    for name in ("env", "other"):
+        server.announce(name).spent(0.3)
+    server.intake.look()
+    now = time.monotonic()
+    for stream in server.hub.streams.values():
+        assert counts(stream, now)["trainer_cost"]["seconds"] == pytest.approx(0.6)
+        assert stream.cost.seconds == pytest.approx(0.3)
+        assert status(stream, now)["trainerCost"]["limit"] == 0.05
 
 
 def test_a_closed_block_ends_its_stream_after_its_last_picture(server: Server) -> None:

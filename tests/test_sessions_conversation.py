@@ -332,6 +332,7 @@ def test_a_live_client_says_how_it_is() -> None:
         "episodes": [[1, 20, 0.5], [2, 30, None]],
         "message": "slow",
         "still": {"number": 3, "captured": 1.5},
+        "trainerCost": {"share": 0.02, "limit": 0.05, "else": 1},
     }
     (event,) = client.say(type="status", later=1, **status)
     assert isinstance(event, Status)
@@ -341,6 +342,8 @@ def test_a_live_client_says_how_it_is() -> None:
     assert {key: event.message[key] for key in ("totalSteps", "message", "still")} == {
         key: status[key] for key in ("totalSteps", "message", "still")
     }
+    cost = event.message["trainerCost"]
+    assert (cost["share"], cost["limit"], cost["counting"]) == (0.02, 0.05, None) and "else" not in cost
     assert client.say(type="status", message=None) == [Status({"episodes": [], "message": None})]
 
 
@@ -359,6 +362,9 @@ def test_a_live_client_says_how_it_is() -> None:
         {"message": 5},
         {"message": "x" * 501},
         {"still": 3},
+        {"trainerCost": 0.02},
+        {"trainerCost": {"share": "much"}},
+        {"trainerCost": {"share": -1}},
         {"still": {"number": 0}},
         {"still": {"number": 1, "captured": "now"}},
     ],

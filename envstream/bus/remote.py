@@ -15,7 +15,7 @@ from envstream.errors import SessionError, SettingError
 from envstream.identity import Identity
 from envstream.sessions import headers
 from envstream.sessions.arrival import Arrival
-from envstream.sessions.fields import Fields
+from envstream.sessions.fields import Fields, cost_in
 from envstream.sessions.showing import Showing
 from envstream.stream import Stream
 from envstream.viewer import Watch
@@ -102,6 +102,7 @@ class Remote:
         for key in ("bestReturn", "fps"):
             if key in said:
                 stream.said[key] = said.number(key, -1e300, 1e300)
+        stream.said |= cost_in(said)
         if "episodes" in said:
             self._count(said)
         if "message" in values:

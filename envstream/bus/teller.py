@@ -7,6 +7,7 @@ from typing import Any
 
 from envstream.bus.layout import LONGEST_SENTENCE, stream_id
 from envstream.episodes import RECENT
+from envstream.report import trainer_cost
 from envstream.stream import Stream
 from envstream.wire import brief
 
@@ -69,6 +70,8 @@ def _said(stream: Stream, now: float) -> dict[str, Any]:
     }
     if stream.episodes.best is not None:
         said["bestReturn"] = brief(stream.episodes.best)
+    if stream.viewers:
+        said["trainerCost"] = trainer_cost(stream, now)
     # Sub-envs step together: what each of thousands that nobody looks at has done is no news.
     if stream.viewers or stream.place is None:
         said["totalSteps"] = stream.steps

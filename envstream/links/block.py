@@ -30,6 +30,7 @@ _WORDS = 8  # the 64-bit words below
 # EVERY and MOST are the server's: which steps of an episode that it asks for, and how many pictures at most.
 HEAD, TAIL, STEPS, EPISODE_COUNT, FAILURES, EVERY, MOST = range(7)
 _COST = 64  # [trainer] float64: seconds given to captures so far, failed ones too
+_COUNTING = 72  # [trainer] float64: seconds that counting takes of each step; 0 = not known
 _WANTED = 1024  # [both] of several parts: one byte each, like `due`, which is set as well then
 _STAGED = 3072  # [both] of each part: 1 = its next whole episode is wanted, 2 = what is left of this one
 EPISODE_RING = 8192
@@ -155,6 +156,16 @@ class Block:
     @cost.setter
     def cost(self, value: float) -> None:
         struct.pack_into("<d", self.memory, _COST, value)
+
+    @property
+    def counting(self) -> float:
+        """Seconds that counting takes of each of the trainer's steps; 0 = not known."""
+        (seconds,) = struct.unpack_from("<d", self.memory, _COUNTING)
+        return float(seconds)
+
+    @counting.setter
+    def counting(self, value: float) -> None:
+        struct.pack_into("<d", self.memory, _COUNTING, value)
 
 
 def _stride(max_pixels: int) -> int:

@@ -149,6 +149,10 @@ class Channel:
         """Take that order; see `Writer.unstage`."""
         return self._writer.unstage(part)
 
+    def counted(self, seconds: float) -> None:
+        """Counting takes so long of each step, as was measured."""
+        self._writer.counted(seconds)
+
     def failed(self, cost: float) -> None:
         """A capture took `cost` seconds and gave no picture."""
         self._writer.spent(cost)

@@ -61,6 +61,7 @@ class Feed:
         for stream in streams:
             stream.note_steps(now, reader.total_steps)
             stream.missed(reader.failures)
+            stream.cost.counting = reader.counting
         return list(arrived.values())
 
     def finish(self) -> None:

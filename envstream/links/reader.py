@@ -146,6 +146,11 @@ class Reader:
         return seconds
 
     @property
+    def counting(self) -> float | None:
+        """Seconds that counting takes of each step; None = not known."""
+        return self._block.counting or None
+
+    @property
     def total_steps(self) -> int:
         return int(self._block.words[STEPS])
 

@@ -130,6 +130,10 @@ class Writer:
         """Note what a capture took from the trainer."""
         self._block.cost += seconds
 
+    def counted(self, seconds: float) -> None:
+        """Note what counting takes of each step."""
+        self._block.counting = seconds
+
     def failed(self) -> None:
         """Note a capture that gave no picture."""
         self._block.words[FAILURES] += 1

@@ -272,9 +272,8 @@ class Conversation:
         if not self._begun("status").start.live:
             raise SessionError("bad_message", "status is for live sessions; begin one with live true")
         said = Fields(message, "bad_message", "status")
-        status: dict[str, Any] = {
-            "episodes": [_episode(said, each) for each in said.many("episodes", _EPISODES)]
-        }
+        episodes = [_episode(said, each) for each in said.many("episodes", _EPISODES)]
+        status: dict[str, Any] = {"episodes": episodes, **fields.cost_in(said)}
         if "totalSteps" in said:
             status["totalSteps"] = said.whole("totalSteps")
         if "message" in message:

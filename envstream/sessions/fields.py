@@ -61,6 +61,9 @@ def _no_number(name: str) -> float:
     raise ValueError(f"{name} is no JSON; say null")
 
 
+COST = ("share", "captures", "counting", "since_start", "seconds", "limit")
+
+
 class Fields:
     """The fields of one object. Null is the same as a field that is not there.
 
@@ -155,6 +158,14 @@ class Fields:
                 key, f"an object of finite numbers, texts and lists, {_LARGE} characters at most"
             )
         return value
+
+
+def cost_in(said: Fields) -> dict[str, Any]:
+    """What streaming costs a trainer elsewhere, where it says so: as `trainer_cost` in `/stats`."""
+    if "trainerCost" not in said:
+        return {}
+    cost = said.inner("trainerCost")
+    return {"trainerCost": {key: cost.number(key, 0, 1e12) if key in cost else None for key in COST}}
 
 
 def is_small(value: object) -> bool:

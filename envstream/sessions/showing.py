@@ -92,6 +92,8 @@ class Showing:
             stream.note_steps(now, total)
         for number, steps, total_return in message.get("episodes", ()):
             stream.episodes.add(number, steps, total_return)
+        if "trainerCost" in message:
+            stream.said["trainerCost"] = message["trainerCost"]
         if "message" in message:
             stream.say(message["message"] or "", lasting=True)
         if still is not None:

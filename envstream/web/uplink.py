@@ -15,6 +15,7 @@ from websockets.exceptions import WebSocketException
 from envstream.encoder import Rung
 from envstream.errors import EnvstreamError, MessageError, SettingError
 from envstream.push.address import Address
+from envstream.report import trainer_cost
 from envstream.sessions import fields
 from envstream.sessions.fields import Fields
 from envstream.stream import Stream
@@ -270,7 +271,9 @@ class Uplink:
         fresh = [list(each) for each in stream.episodes.last(count)]
         self._told = stream.episodes.seen
         message = shown(stream.message or "", _LONGEST_MESSAGE) or None
-        outbox.say({"type": "status", "totalSteps": stream.steps, "episodes": fresh, "message": message})
+        cost = trainer_cost(stream, time.monotonic())
+        about = {"totalSteps": stream.steps, "episodes": fresh, "message": message, "trainerCost": cost}
+        outbox.say({"type": "status", **about})
 
     def end(self) -> bool:
         """The stream has ended; whether the other side can be told so, after which `run` returns."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from envstream.config import StreamConfig
 from envstream.errors import SettingError
 from envstream.links.channel import Nature
+from envstream.pace import smoothed
 from envstream.sources.render import LATER
 from envstream.sources.subenvs import SubEnvs
 from envstream.wrappers.director import Director, natural_fps
@@ -75,6 +77,7 @@ class Gallery:
         self._records = records
         self._steps: list[tuple[Any, Any, Any, Any, Any]] = []
         self._announced: list[int] = []  # Parts whose picture comes with the next step.
+        self._a_step: float | None = None  # Seconds that counting takes of each step of a sub-env, of late.
         self._begun = False
         self._attends = False  # Whether the director is to see each step.
         self._cut = config.videoStreamEnvs == "all" and len(self._envs) < sub_envs.count
@@ -132,6 +135,7 @@ class Gallery:
         """Count the steps that were put aside; `look` = take the pictures that are due of the last one."""
         steps, self._steps = self._steps, []
         tally = self._tally
+        began = time.perf_counter() if look and self.tap.due[0] else None  # Measured while somebody watches.
         for number, (rewards, terminated, truncated, infos, actions) in enumerate(steps, 1 - len(steps)):
             records = NO_RECORDS
             if self._records is not None and np.count_nonzero(terminated):
@@ -146,9 +150,21 @@ class Gallery:
                 self._note(ended, records)
                 ended, how = (), {}
             if look and number == 0:
+                if began is not None:
+                    self._meter(time.perf_counter() - began, steps)
                 self._look(how, rewards, actions)
             if ended:
                 self._note(ended, records)
+
+    def _meter(self, counting: float, steps: Sequence[tuple[Any, ...]]) -> None:
+        """So many steps took so long to count; to put them aside takes as long as doing it once more."""
+        again = time.perf_counter()
+        for each in steps[-1][:3]:
+            np.array(each)
+        seconds = counting / len(steps) + time.perf_counter() - again
+        self._a_step = smoothed(self._a_step, seconds / self._tally.count)
+        if self.tap.channel is not None:
+            self.tap.channel.counted(self._a_step)
 
     def _last_look(self, part: int, reason: str) -> None:
         """A sub-env's episode has ended, and the next one has begun already."""

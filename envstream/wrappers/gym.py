@@ -11,6 +11,7 @@ from envstream.config import StreamConfig
 from envstream.links.channel import Nature
 from envstream.sources.render import RenderSource
 from envstream.wrappers.director import Director, natural_fps
+from envstream.wrappers.meter import Still, seconds_beyond
 from envstream.wrappers.tap import Tap
 
 ALWAYS = b"\1"  # What is due while every step is looked at.
@@ -48,7 +49,7 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
         self._director = Director(self._tap, checked)
         self._source = RenderSource(env)
         self._streams = self._tap.wants
-        self._begun = False
+        self._begun = self._metered = False
         self._look_up()
         self._episode = 0
         self._steps = 0
@@ -129,6 +130,7 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
             self._tap.open()
         if not self._begun:
             self._begun = True
+            self._metered = False
             if self._source.problem is not None:
                 self._tap.warn(self._source.problem)
         if self._source.keeps:
@@ -147,6 +149,8 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
     def _take(self, action: object = None, reward: object = None, ended: str | None = None) -> None:
         """A picture is due, or every step is looked at."""
         tap, director, source = self._tap, self._director, self._source
+        if not self._metered and tap.due[0]:
+            self._meter()
         if source.problem is not None:
             tap.due[0] = 0
         else:
@@ -157,6 +161,15 @@ class StreamingWrapper(gym.Wrapper[Obs, Act, Obs, Act], gym.utils.RecordConstruc
             if not director.shoot(0, source.take_each, info, depth=depth, **said) and tap.due[0]:
                 tap.capture(source.take_or_announce, info, depth=depth)
         self._look_up()
+
+    def _meter(self) -> None:
+        """Measure what counting takes of a step, once somebody watches; `step()` itself reads no clock."""
+        self._metered = True
+        if self._tap.channel is not None:
+            still = Still()
+            probe: Any = object.__new__(StreamingWrapper)
+            vars(probe).update(env=still, _streams=True, _steps=0, _return=0.0, _due=b"\0")
+            self._tap.channel.counted(seconds_beyond(probe.step, still.step))
 
     def _failed(self, error: Exception) -> None:
         self._tap.failed(error)

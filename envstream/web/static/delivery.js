@@ -33,6 +33,14 @@ export function percent(share) {
   return known(share) ? `${Math.round(share * 100)} %` : NONE;
 }
 
+const exact = (share) => `${Number((share * 100).toFixed(share < 0.1 ? 1 : 0))} %`;
+
+/** What the trainer gives for being seen, counting included: "costs the trainer 2.1 % (limit 5 %)"; nothing where that is not known. */
+export function trainerCost(cost) {
+  if (!known(cost?.share)) return '';
+  return `costs the trainer ${exact(cost.share)}${known(cost.limit) ? ` (limit ${exact(cost.limit)})` : ''}`;
+}
+
 /** The middle and nearly the longest of encode times: 0.6 · 1.3 ms. */
 export function encodeTimes(times) {
   return known(times?.p50) ? `${small(times.p50)} · ${small(times.p95)} ms` : NONE;

@@ -2,7 +2,7 @@
 
 import { Account } from './account.js';
 import { embed } from './address.js';
-import { bandwidth, codecWord, encodeTimes, percent } from './delivery.js';
+import { bandwidth, codecWord, encodeTimes, percent, trainerCost } from './delivery.js';
 import { fullName, whose } from './names.js';
 import { notice } from './notice.js';
 import { mark, Readout } from './readout.js';
@@ -39,6 +39,7 @@ function numbers({ status, meta }) {
     totalSteps: status?.totalSteps >= 1e9 ? compact(status.totalSteps) : count(status?.totalSteps),
     stepsPerSecond: rate(status?.stepsPerSecond),
     viewers: count(status?.viewers),
+    trainerCost: trainerCost(status?.trainerCost),
   };
 }
 
