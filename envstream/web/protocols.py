@@ -6,52 +6,27 @@ import asyncio
 import contextlib
 import socket
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from envstream.web.guard import plain
+from envstream.web.unread import Unread
+
 HEADER_SECONDS = 10.0  # For a request's headers to arrive whole.
 HEADER_BYTES = 32 * 1024
 UNSENT_BYTES = 16 * 1024  # What the kernel may hold of a connection that it has not sent yet.
-UNREAD_SECONDS = 40.0  # After which a connection is ended of whose bytes none was taken.
-CLOSING_SECONDS = 10.0  # In which a peer that was hung up on reads why, and closes as well.
+MOST_UNREAD = 256 * 1024  # Bytes of answers to pings that a peer may leave unread.
+MOST_FRAGMENTS = 65_536  # Of one message: empty ones have no end that its size would set.
+TURN = 0.005  # Seconds that one peer's frames may take before others have their turn.
+PIECE = 16 * 1024  # Bytes of them that are dealt with between two looks at the clock.
 LAST_READING = 2.0  # Seconds in which a peer that broke the rules may still send, and read why it is over.
 EXTENSION = "envstream"  # Under this name a scope's extensions hold the protocol that it came by.
+_TOO_LARGE = 1009  # WebSocket close code: a message is larger than is taken here.
 _NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)  # Python names it from 3.12 on; 25 is Linux's.
-
-
-class Unread:
-    """Ends a connection whose other end takes nothing any more: it has stopped, or the way to it is cut.
-
-    The system would send what is left, and wait for hours. Who takes little, however little, is waited for.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, transport: Any) -> None:
-        self._loop, self._transport = loop, transport
-        self._timer: asyncio.TimerHandle | None = None
-
-    def begin(self) -> None:
-        """Something waits to be taken."""
-        if self._timer is None:
-            self._watch()
-
-    def end(self) -> None:
-        """It was taken, or the connection is over."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _watch(self) -> None:
-        waits = self._transport.get_write_buffer_size()
-        self._timer = self._loop.call_later(UNREAD_SECONDS, self._look, waits)
-
-    def _look(self, waited: int) -> None:
-        if self._transport.get_write_buffer_size() < waited:
-            self._watch()
-        else:
-            self._transport.abort()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -118,11 +93,14 @@ class HttpProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._refuse(408, b"Request Timeout")
 
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, b"Bad Request")
+
     def _refuse(self, status: int, reason: bytes) -> None:
         self._stop_head_timer()
-        self.transport.write(
-            b"HTTP/1.1 %d %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % (status, reason)
-        )
+        said = {**plain(), "content-length": "0", "connection": "close"}
+        head = "".join(f"{name}: {value}\r\n" for name, value in said.items()).encode()
+        self.transport.write(b"HTTP/1.1 %d %s\r\n%s\r\n" % (status, reason, head))
         self.transport.close()
 
 
@@ -139,6 +117,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     broken: Callable[[Exception], bytes] | None = None  # What is said at the end, where the peer broke it.
     _swallows = False  # Whether what still comes is passed over.
     _unread: Unread
+    _hung_up = False
+    _came = b""  # What was read and waits for its turn.
+    _held = False  # Whether nothing is read for that.
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -155,6 +136,15 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.transport.abort()
 
     def handle_connect(self, event: Any) -> None:
+        answer = self.conn.send_response
+
+        def guarded(response: Any) -> None:
+            for name, value in plain().items():
+                if name not in response.headers:
+                    response.headers[name] = value
+            answer(response)
+
+        self.conn.send_response = guarded  # type: ignore[method-assign]
         super().handle_connect(event)
         if not self.handshake_complete:
             extensions: Any = self.scope["extensions"]
@@ -171,6 +161,39 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.drained()
 
     def data_received(self, data: bytes) -> None:
+        if not self._came and len(data) <= PIECE:  # As acknowledgements come: thirty thousand a second.
+            self._take(data)
+            return
+        self._came += data
+        if len(self._came) == len(data):  # Nothing is waiting for its turn.
+            self._take_turn()
+
+    def _take_turn(self) -> None:
+        """Deal with what came, for a while: a thousand frames may be in six kilobytes."""
+        came, self._came = self._came, b""
+        until, at = time.perf_counter() + TURN, 0
+        while at < len(came) and not self.transport.is_closing():
+            self._take(came[at : at + PIECE])
+            at += PIECE
+            if at < len(came) and time.perf_counter() > until:
+                self._came, self._held = came[at:], True
+                self.transport.pause_reading()
+                self.loop.call_soon(self._take_turn)
+                return
+        if self._held:
+            self._held = False
+            if not self.read_paused and not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    async def receive(self) -> Any:
+        event = await super().receive()
+        if self._came:
+            self.transport.pause_reading()
+        return event
+
+    def _take(self, data: bytes) -> None:
+        if self._hung_up and _is_farewell(data):
+            self.transport.close()
         if self._swallows:
             return
         # Only where nothing is pending of the usual way: messages are heard in the order in which they came.
@@ -186,6 +209,18 @@ class SocketProtocol(WebSocketsSansIOProtocol):
                 return
         super().data_received(data)
 
+    def handle_ping(self) -> None:
+        super().handle_ping()
+        if self.transport.get_write_buffer_size() > MOST_UNREAD:
+            self.transport.abort()
+
+    def handle_cont(self, event: Any) -> None:
+        if len(self.frames) < MOST_FRAGMENTS:
+            super().handle_cont(event)
+        elif not self._hung_up:
+            self.hang_up(_TOO_LARGE, f"a message has at most {MOST_FRAGMENTS} fragments")
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": _TOO_LARGE})
+
     def handle_parser_exception(self) -> None:
         error, broken = self.conn.parser_exc, self.broken
         words = broken(error) if broken is not None and error is not None else b""
@@ -195,20 +230,34 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         # The peer is still sending: a connection that is closed now would take these words with it.
         self.transport.write(words + b"".join(self.conn.data_to_send()))
         self.close_sent = self._swallows = True
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": 1009})
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": _TOO_LARGE})
         self.transport.resume_reading()
         self.close_timer = self.loop.call_later(LAST_READING, self.transport.close)
 
     def hang_up(self, code: int, reason: str) -> None:
         """Close the conversation with a WebSocket close code; what comes from now on is not heard."""
         self.hear = self._deaf
-        if not self.transport.is_closing():
-            self.conn.send_close(code, reason)
-            self.transport.write(b"".join(self.conn.data_to_send()))
-            self.loop.call_later(CLOSING_SECONDS, self.transport.abort)  # It may never answer, nor read.
+        if self._hung_up or self.transport.is_closing():
+            return
+        self._hung_up = self._swallows = self.close_sent = True
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        # Some do not answer, or go on sending: they may read why, and then they are gone.
+        self.close_timer = self.loop.call_later(LAST_READING, self.transport.abort)
 
     def _deaf(self, text: str) -> None:
         """After the end."""
+
+
+def _is_farewell(data: bytes) -> bool:
+    """Whether bytes end with a frame that closes, as those of peers do that have understood."""
+    at = data.rfind(b"\x88", -140)
+    return (
+        at >= 0
+        and len(data) - at >= 6
+        and data[at + 1] >= 0x80
+        and at + 6 + (data[at + 1] & 0x7F) == len(data)
+    )
 
 
 def short_text(data: bytes) -> tuple[str | None, int]:
