@@ -201,7 +201,6 @@ TESTED_ELSEWHERE = {
     "web.server": "test_web_server",
     "web.works": "test_web_server",
     "web.backend": "test_web_app",
-    "web.unread": "test_web_protocols",
     "web.child": "test_web_server",
     "web.asgi": "test_web_server",
     "web.sockets": "test_web_server",

@@ -116,10 +116,10 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     drained: Callable[[], None] | None = None  # Called when the kernel has taken most of what was written.
     broken: Callable[[Exception], bytes] | None = None  # What is said at the end, where the peer broke it.
     _swallows = False  # Whether what still comes is passed over.
+    _unread: Unread
     _hung_up = False
     _came = b""  # What was read and waits for its turn.
     _held = False  # Whether nothing is read for that.
-    _unread: Unread
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)

@@ -1,4 +1,4 @@
-"""Unread: connections whose other end takes nothing any more are ended."""
+"""Unread: what becomes of a connection whose other end takes nothing any more."""
 
 from __future__ import annotations
 
