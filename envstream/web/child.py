@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from envstream import descriptors
+from envstream.web.heap import keep_small
 from envstream.web.server import Host, run
 from envstream.web.trainers import attach
 from envstream.web.vigil import Vigil
@@ -44,6 +45,7 @@ def main() -> None:
     descriptors.raise_limit()
     line = socket.socket(fileno=os.dup(0))
     sys.setswitchinterval(0.001)  # Flask's threads give way to the event loop sooner.
+    keep_small()
     # Not before it is up: where training keeps every core busy, the page would take seconds to appear.
     try:
         run(line, attach, Host(_give_way, _be_quiet, vigil.beat, vigil.ends))
