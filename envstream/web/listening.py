@@ -17,6 +17,7 @@ from envstream.web.protocols import HttpProtocol, SocketProtocol
 from envstream.web.tls import Files
 
 PORTS_TRIED = 100  # From the wanted port upwards, when it is taken.
+PINGS = 20.0  # Seconds between two pings of a WebSocket, and until one that is not answered ends it.
 PATIENCE = 1.0  # Seconds in which a taken port may become free.
 
 
@@ -78,8 +79,8 @@ def uvicorn_config(application: Any, files: Files | None) -> uvicorn.Config:
         ws=SocketProtocol,
         ws_max_size=LONGEST_MESSAGE,
         ws_per_message_deflate=False,
-        ws_ping_interval=20.0,
-        ws_ping_timeout=20.0,
+        ws_ping_interval=PINGS,
+        ws_ping_timeout=PINGS,
         lifespan="off",
         log_config=None,
         log_level="error",

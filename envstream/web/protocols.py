@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from envstream.web.guard import plain
+from envstream.web.unread import Unread
 
 HEADER_SECONDS = 10.0  # For a request's headers to arrive whole.
 HEADER_BYTES = 32 * 1024
@@ -33,16 +34,23 @@ class HttpProtocol(HttpToolsProtocol):
 
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _unread: Unread
     drained: Callable[[], None] | None = None  # Called when all that was written has gone to the kernel.
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread.begin()
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._unread.end()
         if self.drained is not None:
             self.drained()
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         _keep_buffers_small(transport)
+        self._unread = Unread(self.loop, transport)
         self._head_timer = self.loop.call_later(HEADER_SECONDS, self._too_slow)
 
     def data_received(self, data: bytes) -> None:
@@ -72,6 +80,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
+        self._unread.end()
         super().connection_lost(exc)
 
     def _stop_head_timer(self) -> None:
@@ -107,6 +116,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     drained: Callable[[], None] | None = None  # Called when the kernel has taken most of what was written.
     broken: Callable[[Exception], bytes] | None = None  # What is said at the end, where the peer broke it.
     _swallows = False  # Whether what still comes is passed over.
+    _unread: Unread
     _hung_up = False
     _came = b""  # What was read and waits for its turn.
     _held = False  # Whether nothing is read for that.
@@ -114,6 +124,16 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         _keep_buffers_small(transport)
+        self._unread = Unread(self.loop, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unread.end()
+        super().connection_lost(exc)
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        # To close politely is to wait until the other end has taken the rest, and that does not answer.
+        self.transport.abort()
 
     def handle_connect(self, event: Any) -> None:
         answer = self.conn.send_response
@@ -130,8 +150,13 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             extensions: Any = self.scope["extensions"]
             extensions[EXTENSION] = self
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread.begin()
+
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._unread.end()
         if self.drained is not None:
             self.drained()
 
