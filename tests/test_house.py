@@ -32,6 +32,7 @@ FLOORS = [
         "cost",
         "descriptors",
     },
+    {"logs"},
     {"sessions.annexb", "sessions.arrival", "sessions.roll", "push.choice", "push.meter", "push.owed"},
     {"processing.timeline", "processing.worker", "detection.boxes", "detection.adaption", "timing", "stages"},
     {"detection.layouts", "detection.score", "bus.address"},
