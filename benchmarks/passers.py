@@ -7,8 +7,8 @@ finish their request.
 
 The conversation is JSON, one object a line. It says `{"ready": true}`; hears `{"rate": …}`, how many come a
 second from now on; with 0 all who are there leave, and `{"calm": true, …}` is said once they have.
-`{"each": true}` brings one of every kind at once. Every other line is answered with what was counted. It ends
-with its standard input or after `--life` s.
+`{"each": N}` brings so many of every kind at once. Every other line is answered with what was counted. It
+ends with its standard input or after `--life` s.
 
     python benchmarks/passers.py --port 8080 --stream CartPole-v1
 """
@@ -172,10 +172,11 @@ class Passers:
         self.here.add(task)
         task.add_done_callback(self.here.discard)
 
-    def each(self) -> None:
-        """One of every kind, at once."""
+    def each(self, times: int) -> None:
+        """So many of every kind, at once; those who bring something, once."""
         for kind in self.kinds:
-            self.begin(kind)
+            for _ in range(1 if kind in ("publisher", "camera") else times):
+                self.begin(kind)
 
     async def visit(self, kind: str) -> None:
         """A visit, and what was odd about it."""
@@ -405,7 +406,7 @@ async def converse(args: argparse.Namespace) -> None:
     say(ready=True)
     while (message := await heard.get()) is not None:
         if "each" in message:
-            passers.each()
+            passers.each(message["each"])
         elif "rate" in message:
             passers.rate = message["rate"]
             if not passers.rate:

@@ -31,6 +31,8 @@ from slopes import Slope, slope_of
 
 WARM, WARM_SHARE, WARM_MOST = 120.0, 0.1, 0.25
 SETTLES = 90.0  # Seconds that may pass after the last visitor until all is as it was.
+BURST = 12  # Of each kind at once, once: pools of threads are as large then as they will ever be.
+GROWS = 0.1  # Share by which USS with nobody there may be more at the end; how the heap lies changes.
 SERVER = "envstream.web.child"
 
 
@@ -178,8 +180,10 @@ def soak(args: argparse.Namespace) -> dict[str, Any]:
         steady.hear()
         passers.hear()
         watch = Watch(trainer, steady, where)
-        passers.say(each=True)
-        churn(watch, passers, args.churn, plan.warm, plan.period, "warm-up")
+        passers.say(each=1)
+        churn(watch, passers, args.churn, plan.warm / 2, plan.period, "warm-up")
+        passers.say(each=BURST)
+        churn(watch, passers, args.churn, plan.warm / 2, plan.period, "warm-up")
         watch.series.clear()
         time.sleep(plan.calm)
         start = counts(watch, plan.count)
@@ -240,6 +244,9 @@ def bars_of(rows: list[Row], seen: Mapping[str, Any]) -> list[Bar]:
     """What was promised."""
     moving = [row["series"] for row in rows if row["verdict"] != "level"]
     left = more(seen["start"], seen["end"])
+    alone = {
+        name: round(seen["end"][name] / seen["start"][name] - 1, 3) for name in ("trainer uss", "server uss")
+    }
     problems = seen["passers"]["problems"]
     wrong = [] if seen["status"] == 0 and seen["closed"] == {"closed": True} else [f"status {seen['status']}"]
     if "Traceback" in seen["complaints"]:
@@ -250,6 +257,11 @@ def bars_of(rows: list[Row], seen: Mapping[str, Any]) -> list[Bar]:
             "descriptors, threads and mappings return to the start",
             str(left) if left else f"all did, after {seen['settled']:.0f} s",
             not left,
+        ),
+        Bar(
+            f"with nobody there memory is again what it was, within {GROWS:.0%}",
+            ", ".join(f"{name} {share:+.1%}" for name, share in alone.items()),
+            max(alone.values()) < GROWS,
         ),
         Bar("every visitor is answered as it should be", str(problems or "all were"), not problems),
         Bar("no exception in the trainer", "; ".join(wrong) or "none", not wrong),

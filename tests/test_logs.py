@@ -142,4 +142,5 @@ def test_a_trainers_own_warnings_stay_as_they_are() -> None:
     extra = "import logging; logging.getLogger('envstream').warning('mine')"
     with training(extra, videoStreamLog="json") as trainer:
         until(lambda: "mine" in trainer.errors, "the warning")
-        assert any(line.startswith("envstream: watch at") for line in trainer.errors)
+        watch = "envstream: watch at"
+        until(lambda: any(line.startswith(watch) for line in trainer.errors), "the address, as a sentence")

@@ -12,6 +12,7 @@ from typing import Any
 
 from envstream import descriptors, logs
 from envstream.config import StreamConfig
+from envstream.web.heap import keep_small
 from envstream.web.server import Host, run
 from envstream.web.trainers import attach
 from envstream.web.vigil import Vigil
@@ -40,7 +41,8 @@ def _be_quiet() -> None:
 def _log(settings: StreamConfig, start: dict[str, Any]) -> None:
     """Say what is said as the settings have it, and never a token."""
     run = (start.get("identity") or {}).get("run")
-    secrets = (start.get("token"), start.get("secret"), *(settings.videoStreamCameras or ()))
+    roles = (start.get("roles") or {}).values()
+    secrets = (start.get("token"), start.get("secret"), *roles, *(settings.videoStreamCameras or ()))
     logs.begin(settings.videoStreamLog, settings.videoStreamRun or run, secrets)
 
 
@@ -53,6 +55,7 @@ def main() -> None:
     descriptors.raise_limit()
     line = socket.socket(fileno=os.dup(0))
     sys.setswitchinterval(0.001)  # Flask's threads give way to the event loop sooner.
+    keep_small()
     # Not before it is up: where training keeps every core busy, the page would take seconds to appear.
     try:
         run(line, attach, Host(_give_way, _be_quiet, vigil.beat, vigil.ends, _log))
