@@ -98,6 +98,11 @@ class StreamConfig:
         None, checks.or_none(checks.text), "the stream's name; null = the env's id"
     )
     videoStreamToken: str | None = _key(None, checks.or_none(checks.text), "access token; auto = make one")
+    videoStreamLog: str = _key(
+        "text",
+        checks.choice("text", "json"),
+        "how the server's processes log: text, or json: one object a line",
+    )
     videoStreamTokens: dict[str, str] | None = _key(
         None, checks.tokens, "tokens by role: {view, control, publish, admin}, 8 characters at least, or auto"
     )

@@ -33,6 +33,7 @@ FLOORS = [
         "descriptors",
         "private",
     },
+    {"logs"},
     {"sessions.annexb", "sessions.arrival", "sessions.roll", "push.choice", "push.meter", "push.owed"},
     {"processing.timeline", "processing.worker", "detection.boxes", "detection.adaption", "timing", "stages"},
     {"detection.layouts", "detection.score", "bus.address"},

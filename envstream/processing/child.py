@@ -36,6 +36,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from envstream import logs
 from envstream.errors import EnvstreamError
 from envstream.processing.job import Job
 
@@ -175,6 +176,7 @@ def main() -> None:
     """Works until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the server.
     faulthandler.enable()
+    logs.begin(logs.inherited())
     _give_way()
     lines, out = _own_lines()
     heard: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()

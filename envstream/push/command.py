@@ -58,6 +58,9 @@ def _results(push: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds without a connection until it is given up; default 60",
     )
+    push.add_argument(
+        "--log", choices=("text", "json"), default="text", help="what it says on stderr; default text"
+    )
     push.add_argument("--verbose", action="store_true", help="say what goes wrong and what changes")
 
 
@@ -70,8 +73,11 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _push(given: argparse.Namespace) -> int:
+    from envstream import logs
     from envstream.push.address import Address
     from envstream.push.order import Order, run
+
+    logs.begin(given.log, secrets=[given.token])
 
     return run(
         Order(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from envstream import logs
 from envstream.errors import EnvstreamError
 from envstream.files import replacing, unwritable, write_json
 from envstream.push.address import Address
@@ -91,7 +92,7 @@ def run(order: Order, meter: Meter | None = None) -> int:
     Raises:
         EnvstreamError: what is to be sent cannot be read, or what came of it cannot be written.
     """
-    meter = meter or Meter(sys.stderr)
+    meter = meter or Meter(logs.stderr("push.said"))
     signal = order.check()
     feed = Feed(
         order.footage,

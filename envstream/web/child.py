@@ -8,8 +8,10 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
-from envstream import descriptors
+from envstream import descriptors, logs
+from envstream.config import StreamConfig
 from envstream.web.heap import keep_small
 from envstream.web.server import Host, run
 from envstream.web.trainers import attach
@@ -36,6 +38,14 @@ def _be_quiet() -> None:
             os.dup2(nothing.fileno(), descriptor)
 
 
+def _log(settings: StreamConfig, start: dict[str, Any]) -> None:
+    """Say what is said as the settings have it, and never a token."""
+    run = (start.get("identity") or {}).get("run")
+    roles = (start.get("roles") or {}).values()
+    secrets = (start.get("token"), start.get("secret"), *roles, *(settings.videoStreamCameras or ()))
+    logs.begin(settings.videoStreamLog, settings.videoStreamRun or run, secrets)
+
+
 def main() -> None:
     """Serve until the trainer is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the trainer.
@@ -48,7 +58,7 @@ def main() -> None:
     keep_small()
     # Not before it is up: where training keeps every core busy, the page would take seconds to appear.
     try:
-        run(line, attach, Host(_give_way, _be_quiet, vigil.beat, vigil.ends))
+        run(line, attach, Host(_give_way, _be_quiet, vigil.beat, vigil.ends, _log))
     finally:
         vigil.over()
 

@@ -6,13 +6,12 @@ import os
 import secrets
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from envstream import descriptors
+from envstream import descriptors, logs
 from envstream._version import __version__
 from envstream.config import StreamConfig
 from envstream.entrance import announcement, keys_of, place_of
@@ -55,6 +54,11 @@ class Service:
         control.send(self._ours, start)
         self._server = threading.Thread(target=self._run, args=(theirs,), name="envstream-server")
         self._listener = threading.Thread(target=self._listen, name="envstream-line", daemon=True)
+
+    @property
+    def secrets(self) -> tuple[str | None, ...]:
+        """What no log is to tell."""
+        return self._keys.token, *self._keys.roles.values(), *(self._config.videoStreamCameras or ())
 
     @staticmethod
     def _lock(config: StreamConfig) -> int | None:
@@ -105,7 +109,7 @@ class Service:
                 elif message["op"] == "failed":
                     self.failure = message["message"]
                 elif message["op"] == "warning":
-                    self._say(f"envstream: {message['name']}: {message['message']}")
+                    self._say(f"envstream: {message['name']}: {message['message']}", message["name"])
 
     def _places(self, address: Address, unfinished: int) -> str:
         folder = Path(self._config.videoStreamFolder).expanduser().absolute()
@@ -121,9 +125,9 @@ class Service:
         return "\n".join(lines)
 
     @staticmethod
-    def _say(text: str) -> None:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+    def _say(text: str, stream: str | None = None) -> None:
+        for line in text.splitlines():
+            logs.say(line, event="serve.said", fields={"stream": stream})
 
 
 def serve(config: StreamConfig, given: Mapping[str, Any]) -> int:
@@ -139,6 +143,7 @@ def serve(config: StreamConfig, given: Mapping[str, Any]) -> int:
         )
     descriptors.raise_limit()
     service = Service(config, given)
+    logs.begin(config.videoStreamLog, config.videoStreamRun, service.secrets)
     came: list[int] = []
 
     def heed(number: int, frame: object) -> None:
@@ -154,7 +159,7 @@ def serve(config: StreamConfig, given: Mapping[str, Any]) -> int:
     while not service.join(0.5):
         pass  # Signals are heeded between two looks.
     if service.failure is not None:
-        sys.stderr.write(f"envstream: {service.failure}\n")
+        logs.say(f"envstream: {service.failure}", event="serve.failed")
         return 2
     return 0
 

@@ -43,12 +43,14 @@ class Host:
         left: the trainer that began it is gone, and it goes on for others.
         beat: it lives; once a second.
         ends: it begins to end.
+        begins: it was told how; with its settings, and the message that told it.
     """
 
     up: Call = _nothing
     left: Call = _nothing
     beat: Call = _nothing
     ends: Call = _nothing
+    begins: Callable[[StreamConfig, dict[str, Any]], None] = lambda settings, start: None
 
 
 class Server:
@@ -72,6 +74,7 @@ class Server:
         if start is None:
             return
         settings = given.read(start["settings"])
+        self._host.begins(settings, start)
         self._hub = hub = Hub(settings, run=start.get("run"))
         hub.alone = bool(start.get("serve"))
         listener: socket.socket | None = None
