@@ -103,11 +103,18 @@ def decode_jpeg(data: bytes) -> Pixels:
 
 
 def decode(data: bytes) -> Pixels:
-    """What `encode` gave, in whatever format, as uint8 RGB pixels of shape (height, width, 3)."""
-    if data[:2] == b"\xff\xd8":
-        return decode_jpeg(data)
-    with Image.open(io.BytesIO(data), formats=("PNG", "WEBP")) as picture:
-        return np.asarray(picture.convert("RGB"), np.uint8)
+    """A JPEG, PNG or WebP as uint8 RGB pixels of shape (height, width, 3).
+
+    Raises:
+        PictureError: it is none, or damaged.
+    """
+    try:
+        if data[:2] == b"\xff\xd8":
+            return decode_jpeg(data)
+        with Image.open(io.BytesIO(data), formats=("PNG", "WEBP")) as picture:
+            return np.asarray(picture.convert("RGB"), np.uint8)
+    except Exception as error:  # Of a dozen kinds, with bytes that lie.
+        raise PictureError(f"the picture cannot be decoded ({error})") from error
 
 
 def resize(pixels: Pixels, width: int, height: int) -> Pixels:

@@ -59,7 +59,7 @@ def key(name: str, size: int = 32) -> bytes:
         return before
     made = os.urandom(size)
     keep(name, made)
-    return kept(name) or made  # Of two that begin at once, one was the later.
+    return kept(name) or made
 
 
 def _ours(about: os.stat_result) -> bool:

@@ -40,8 +40,9 @@ class Furnished:
         pid = self.names["pid"]
         assert str(self.trainer.child()) == pid, "the server's process has gone"
         numbers = [self.viewer.frame(60)[0]["frameNumber"] for _ in range(3)]
-        assert numbers == sorted(set(numbers))
-        assert get(self.port, "/health", timeout=60)[0] == 200
+        assert numbers == sorted(numbers), numbers
+        status = get(self.port, "/health", timeout=60)[0]
+        assert status == 200, status
 
 
 def json_of(port: int, path: str, method: str = "GET") -> Any:

@@ -144,3 +144,18 @@ def test_a_size_is_fitted_as_a_picture_is() -> None:
     for width, height, most in ((100, 50, None), (100, 50, 33), (10_000, 3, 10), (5, 5, 5)):
         pixels = codec.fit(np.zeros((height, width, 3), np.uint8), most)
         assert codec.fitted(width, height, most) == (pixels.shape[1], pixels.shape[0])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff\xd8",
+        b"\x89PNG\r\n\x1a\n",
+        b"GIF89a",
+        codec.encode(np.zeros((9, 9, 3), np.uint8), "png")[:40],
+    ],
+)
+def test_what_is_no_picture_is_said_to_be_none(data: bytes) -> None:
+    with pytest.raises(PictureError, match="cannot be decoded"):
+        codec.decode(data)

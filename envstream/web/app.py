@@ -36,6 +36,10 @@ def create_app(hub: Hub, backend: Backend = ALONE) -> Flask:
     def page() -> Response:
         return send_from_directory(STATIC, "index.html", max_age=0)
 
+    @app.get("/selftest")
+    def selftest() -> Response:
+        return send_from_directory(STATIC, "selftest.html", max_age=0)
+
     @app.get("/static/<path:name>")
     def static_file(name: str) -> Response:
         return send_from_directory(STATIC, name, max_age=0)

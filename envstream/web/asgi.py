@@ -20,6 +20,7 @@ from envstream.web.pictures import BadRequest, Pictures, Query, answer
 from envstream.web.protocols import EXTENSION
 from envstream.web.publishers import PublisherSocket
 from envstream.web.roles import Role
+from envstream.web.selftest import MOST, SelfTests
 from envstream.web.sockets import ViewerSocket
 
 Scope = dict[str, Any]
@@ -30,7 +31,7 @@ PICTURES = ("/stream", "/screen", "/api/screenshot")
 ANALYZE = "/analyze"
 # What Flask does not see; openapi.json tells of all addresses.
 ON_THE_LOOP = (*(("GET", path) for path in PICTURES), ("POST", ANALYZE))
-SOCKETS = ("/ws", "/stream", "/ws/camera/{token}", "/ws/view/{token}")
+SOCKETS = ("/ws", "/stream", "/ws/camera/{token}", "/ws/view/{token}", "/ws/selftest")
 
 
 class Application:
@@ -44,6 +45,7 @@ class Application:
         self._gate = gate
         self._fanout = fanout
         self._pictures = Pictures(hub, fanout)
+        self._selftests = SelfTests(hub, fanout.arrived)
         self._flask = Bridge(create_app(hub, backend), _gone)
         self.listeners: set[Callable[[str], None]] = set()
 
@@ -72,25 +74,35 @@ class Application:
         if path.startswith("/ws/camera/"):
             await CameraSocket(cameras, token, self._sessions, protocol, receive, send).run()
         else:
-            first = view_of(token)
-            socket = protocol, receive, send
-            about = self._hub, self._fanout, self.listeners
-            await ViewerSocket(*about, *socket, first, name_of(token), role).run()
+            first, only = view_of(token), name_of(token)
+            await self._viewer(scope, receive, send, first=first, only=only, role=role)
         return True
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send, role: Role) -> None:
         if scope["path"].startswith("/ws/") and await self._camera(scope, receive, send, role):
             return
         if scope["path"] == "/ws":
-            about = self._hub, self._fanout, self.listeners
-            socket = scope["extensions"][EXTENSION], receive, send
-            await ViewerSocket(*about, *socket, role=role).run()
+            await self._viewer(scope, receive, send, role=role)
+        elif scope["path"] == "/ws/selftest":
+            await self._selftest(scope, receive, send, role)
         elif scope["path"] == "/stream":
             protocol = scope["extensions"][EXTENSION]
             await PublisherSocket(self._sessions, protocol, receive, send).run()
         else:
             where = "viewers use /ws, publishers use /stream"
             await _refuse_socket(receive, send, 404, f"no socket at {scope['path'][:100]}; {where}")
+
+    async def _viewer(self, scope: Scope, receive: Receive, send: Send, **how: Any) -> None:
+        socket = scope["extensions"][EXTENSION], receive, send
+        await ViewerSocket(self._hub, self._fanout, self.listeners, *socket, **how).run()
+
+    async def _selftest(self, scope: Scope, receive: Receive, send: Send, role: Role) -> None:
+        """A page measures its way."""
+        if self._selftests.full:
+            await _refuse_socket(receive, send, 503, f"{MOST} self-tests run already; try again in a minute")
+            return
+        with self._selftests.stream() as stream:
+            await self._viewer(scope, receive, send, only=stream.name, role=role)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == ANALYZE and scope["method"] == "POST":

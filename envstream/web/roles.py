@@ -56,6 +56,8 @@ TABLE = (
     Rule(_GET, "/", (VIEW,)),
     Rule(_GET, "/openapi.json", (VIEW,)),
     Rule(_SOCKET, "/ws", (VIEW,)),
+    Rule(_GET, "/selftest", (VIEW,)),
+    Rule(_SOCKET, "/ws/selftest", (VIEW,)),
     Rule(_GET, "/stream", (VIEW,)),
     Rule(_GET, "/screen", (VIEW,)),
     Rule(_GET, "/api/screenshot", (VIEW,)),

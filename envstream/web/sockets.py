@@ -77,7 +77,8 @@ class ViewerSocket:
             await self._send({"type": "websocket.accept"})
             self._protocol.hear, self._protocol.drained = self._hear, self._drained
             about = {"version": __version__, "boot": self._hub.boot, "alone": self._hub.alone}
-            self.tell({"type": "hello", "server": "envstream", **about, "role": self._role.value})
+            how = {"role": self._role.value, "only": self._only}
+            self.tell({"type": "hello", "server": "envstream", **about, **how})
             if self._first is not None:
                 self._take({"text": self._first})
             # What comes the short way is heard there; here, what came in pieces, and the end.

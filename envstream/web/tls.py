@@ -20,7 +20,7 @@ DAYS, RENEWED = 365, 30  # How long one holds, and how long before its end there
 KEPT = "certificate.pem"  # Key and certificate in one.
 MISSING = (
     "videoStreamTlsCert=auto makes a certificate, which wants the package cryptography: "
-    "pip install 'envstream[tls]', or give the files of one"
+    "pip install 'gymnasium-envstream[tls]', or give the files of one"
 )
 
 

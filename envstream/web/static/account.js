@@ -1,8 +1,10 @@
 /** Account: the panel of a session: how much came, how far processing is, and the files that came of it. */
 
 import { address } from './address.js';
+import { endSession } from './archive.js';
 import { Readout } from './readout.js';
-import { brief, figures, files, progress } from './session.js';
+import { administers } from './role.js';
+import { brief, endable, figures, files, progress } from './session.js';
 
 /** Five times a second the same: then the DOM is left alone. */
 function attribute(element, name, value) {
@@ -21,6 +23,8 @@ export class Account {
   #brief;
   #bar;
   #links = new Map();
+  #ending;
+  #id = null; // of the session that is shown
 
   /** `panel` holds the account, [data-account], beside what is said of a training; `line` has it in brief. */
   constructor(panel, line) {
@@ -29,6 +33,8 @@ export class Account {
     this.#brief = new Readout(line.parentElement);
     this.#readout = new Readout(this.#box);
     this.#bar = this.#box.querySelector('[role=progressbar]');
+    this.#ending = this.#box.querySelector('.ending');
+    this.#ending.querySelector('button').addEventListener('click', () => this.#end());
     for (const link of this.#box.querySelectorAll('[data-file]')) this.#links.set(link.dataset.file, link);
   }
 
@@ -43,9 +49,26 @@ export class Account {
     this.#progress(progress(session), Number.isFinite(session.done));
     this.#files(files(session, status.title));
     hide(this.#box.querySelector('.problem'), !session.problem);
+    if (session.id !== this.#id) this.#say('');
+    this.#id = session.id;
+    hide(this.#ending, !administers() || !endable(session));
     for (const name of ['missing', 'lost']) {
       attribute(this.#box.querySelector(`.${name}`), 'data-some', String(session[name] > 0));
     }
+  }
+
+  async #end() {
+    const id = this.#id;
+    try {
+      const { message } = await endSession(id);
+      if (id === this.#id) this.#say(message);
+    } catch (error) {
+      if (id === this.#id) this.#say(`It goes on: ${error.message}`);
+    }
+  }
+
+  #say(sentence) {
+    this.#ending.querySelector('[role=status]').textContent = sentence;
   }
 
   #progress({ stage, percent, text }, begun) {

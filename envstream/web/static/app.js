@@ -12,6 +12,7 @@ import { Gallery } from './gallery.js';
 import { Listing } from './listing.js';
 import { Quality } from './quality.js';
 import { Returns } from './returns.js';
+import { learn } from './role.js';
 import { Sight } from './sight.js';
 import { SimpleView } from './simple.js';
 import { Connection } from './socket.js';
@@ -81,6 +82,7 @@ let alone = false; // whether the server has no training beside it
 // ---- from the server
 
 function hello(message, fresh) {
+  learn(message);
   watching.forget();
   rungs.clear();
   big.picture.video = false; // What was decoded before is nothing to build on.

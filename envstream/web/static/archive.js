@@ -39,6 +39,11 @@ export function record(stream, on) {
   return ask(`api/record/${on ? 'start' : 'stop'}`, { method: 'POST', params: { stream } });
 }
 
+/** End a publisher's session with what it has. */
+export function endSession(id) {
+  return ask(`api/sessions/${encodeURIComponent(id)}/end`, { method: 'POST' });
+}
+
 /** The pictures of a clip, one after the other, from byte `from` to byte `to` where the server can begin there. */
 export async function pictures(id, { from = 0, to = '' }, signal) {
   const headers = from > 0 || to !== '' ? { Range: `bytes=${from}-${to}` } : {};

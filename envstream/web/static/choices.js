@@ -29,13 +29,13 @@ function mineOf({ status, mine }) {
 /**
  * The groups of the list: [{label, options: [[value, text], …]}, …]; the first one has no label.
  * @param {object} at `status` of the stream, `rung` (what this viewer is sent) and `mine` (the quality that was
- *   chosen for this page, null = as the link allows)
+ *   chosen for this page, null = as the link allows), `steers`: whether one may choose for everybody
  */
-export function choices({ status, rung, mine }) {
+export function choices({ status, rung, mine, steers = true }) {
   const sent = mine === null ? sentQuality(rung, status) : '';
   const names = (status.qualities ?? []).map(String);
   const now = String(status.quality ?? '');
-  const everyone = names.map((one) => [`all:${one}`, one === now ? `${named(one)} · now` : named(one)]);
+  const everyone = (steers ? names : []).map((one) => [`all:${one}`, one === now ? `${named(one)} · now` : named(one)]);
   return [
     { label: '', options: [['auto', sent ? `Auto · ${sent}` : 'Auto']] },
     { label: 'For me', options: mineOf({ status, mine }) },

@@ -5,6 +5,7 @@ import { companionOf } from './companion.js';
 import { News } from './news.js';
 import { Recorder } from './recorder.js';
 import { Rerun } from './rerun.js';
+import { steers } from './role.js';
 import { Show } from './show.js';
 
 const part = (id) => document.getElementById(id);
@@ -67,7 +68,7 @@ export class Cinema {
     this.#recorder.update(status, this.#show.now === 'episodes', now);
     const { replaySeconds } = status ?? {};
     const title = replaySeconds > 0 ? `Replay the last ${Math.ceil(replaySeconds)} s (r)` : 'There is nothing yet to replay (r)';
-    const button = { hidden: replaySeconds === undefined, disabled: !(replaySeconds > 0), title };
+    const button = { hidden: replaySeconds === undefined || !steers(), disabled: !(replaySeconds > 0), title };
     for (const [name, value] of Object.entries(button)) if (this.#instant[name] !== value) this.#instant[name] = value;
   }
 

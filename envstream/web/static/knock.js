@@ -31,7 +31,7 @@ const DOORS = ['stats', 'stream']; // What wants a token, and what also wants a 
 export async function diagnose(deep, doors = DOORS) {
   for (const path of ['health', ...(deep ? doors : doors.slice(0, 1))]) {
     const status = await answer(path);
-    if (status === 401 || status === 403) return 'token';
+    if ([401, 403, 429].includes(status)) return 'token'; // 429: too many wrong ones came from here.
     if (path !== 'health' && status === 404 && doors !== DOORS) return 'unknown';
     if (path === 'health' && !(status >= 200 && status < 300)) return 'down';
     if (status === 503) return 'full'; // a 503 to `health` would be a proxy's, hence after it

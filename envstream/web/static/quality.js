@@ -2,6 +2,7 @@
 
 import { address, pinnedQuality, pinQuality } from './address.js';
 import { choices, chosenQuality } from './choices.js';
+import { steers } from './role.js';
 
 const HOLD_MS = 3000; // How long the status may still say the quality from before.
 const SAID_MS = 15000; // How long a failure is shown.
@@ -71,7 +72,7 @@ export class Quality {
       this.#turn += 1;
     }
     if (this.#held && (now > this.#held.until || String(status.quality) === this.#held.quality)) this.#held = null;
-    this.#build(choices({ status, rung, mine: this.mine }));
+    this.#build(choices({ status, rung, mine: this.mine, steers: steers() }));
     const value = this.#held ? `all:${this.#held.quality}` : this.mine === null ? 'auto' : `me:${this.mine}`;
     if (this.#select.value !== value) this.#select.value = value;
   }

@@ -3,6 +3,7 @@
 import { address } from './address.js';
 import { record } from './archive.js';
 import { companionOf } from './companion.js';
+import { steers } from './role.js';
 import { stopwatch } from './values.js';
 import { duration } from './words.js';
 
@@ -43,7 +44,7 @@ export class Recorder {
 
   /** Show whether the stream is recorded, as its status says; `whole`: what is seen of it are whole episodes. */
   update(status, whole, now) {
-    const hidden = status?.recording === undefined;
+    const hidden = status?.recording === undefined || !steers();
     if (this.#button.hidden !== hidden) this.#button.hidden = hidden;
     if (hidden) return;
     if (status.name !== this.#stream) {

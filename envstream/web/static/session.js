@@ -47,6 +47,11 @@ export function progress(session) {
   return { stage: words[at], percent: share, text };
 }
 
+/** Whether it could still be ended: something of it is to come. */
+export function endable(session) {
+  return ['receiving', 'processing'].includes(standing(session));
+}
+
 /** The texts in the panel, by their name there. */
 export function figures(session) {
   const { received, expected, missing, lost, problem } = session;
