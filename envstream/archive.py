@@ -110,13 +110,13 @@ def _score(clip: Clip) -> float:
 def _expendable(clips: list[Clip]) -> Clip:
     """The clip that is missed least: the older, the farther apart the kept ones may lie."""
     kept = {id(clip) for clip in (*_extremes(clips), clips[-1]) if clip is not None}
-    now = clips[-1].at
+    now = clips[-1].made
     best, least = None, float("inf")
     for index, clip in enumerate(clips):
         if id(clip) in kept:
             continue
-        before = clips[index - 1].at if index else clip.at - 1.0
-        gap = (clips[index + 1].at - before) / (now - clip.at + 1.0)
+        before = clips[index - 1].made if index else clip.made - 1.0
+        gap = (clips[index + 1].made - before) / (now - clip.made + 1.0)
         if gap < least:
             best, least = clip, gap
     if best is not None:

@@ -42,6 +42,7 @@ class Clip:
         first: the step of its first picture; 0 = the episode's beginning.
         ended: how the episode ended: `terminated`, `truncated`, `reset`, `closed`, or `cut` where it goes on.
         at: when it began, in seconds since 1970.
+        made: the same by the monotonic clock, which nobody sets.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Clip:
     ended: str | None = None
     done: bool = False
     at: float = field(default_factory=time.time)
+    made: float = field(default_factory=time.monotonic)
     stills: list[Still] = field(default_factory=list)
     size: int = 0  # Of its pictures, in bytes.
 

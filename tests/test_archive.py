@@ -14,7 +14,7 @@ from envstream.clip import Clip, Still
 def clip(
     number: int, total: float = 0.0, size: int = 100, stream: str = "env", ended: str = "terminated"
 ) -> Clip:
-    made = Clip(f"e{number}", stream, "title", at=1000.0 + number)
+    made = Clip(f"e{number}", stream, "title", at=1000.0 + number, made=1000.0 + number)
     values = {"episode": number, "step": 5, "return": total}
     made.add(Still(b"x" * size, "jpeg", 0.0, 0.0, 6, 4, values))
     made.finish(ended)
@@ -118,3 +118,15 @@ def test_a_stream_that_is_gone_leaves_nothing_behind() -> None:
     archive = filled(3, 10)
     archive.forget("env")
     assert (archive.of("env"), archive.bytes, archive.edition) == ([], 0, {})
+
+
+def test_a_clock_that_was_set_changes_nothing_of_what_is_kept() -> None:
+    def kept(step: float) -> list[str]:
+        archive = Archive(4, 10**9)
+        for number in range(12):
+            one = clip(number, total=0.5)
+            one.at = 1000.0 + number - (step if number > 6 else 0.0)
+            archive.add(one)
+        return [each.name for each in archive.of("env")]
+
+    assert kept(0.0) == kept(3600.0) == kept(-3600.0) == kept(2.0)
