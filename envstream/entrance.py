@@ -53,7 +53,7 @@ def announcement(address: Address, query: str) -> str:
     """The line printed at the start: where the page is, and how to reach it from a laptop."""
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # A container without an entry for this user.
+    except (KeyError, OSError, ImportError):  # A container without an entry for this user; Windows.
         user = "user"
     port, host = address.port, address.host
     everywhere = host in ("0.0.0.0", "::")
