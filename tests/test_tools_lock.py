@@ -46,7 +46,7 @@ def test_what_is_needed_is_found_through_extras_and_markers() -> None:
     here = {
         "ours": (
             "1",
-            ["Plain>=1", "with_extra[more]", 'extra-only; extra == "all"', 'other; extra == "rest"'],
+            ["Plain>=1", "with_extra[more]", 'other; extra == "rest"'],
         ),
         "plain": ("2.0+cpu", ['old; python_version < "3"']),
         "with-extra": ("3", ['deep; extra == "more"', 'never; extra == "less"']),
@@ -57,7 +57,6 @@ def test_what_is_needed_is_found_through_extras_and_markers() -> None:
     assert found == {"deep": "5", "plain": "2.0+cpu", "with-extra": "3"}
     assert lock.text_of(found).splitlines()[-3:] == [
         "deep==5",
-        "extra-only==4",
         "plain==2.0",
         "with-extra==3",
     ]
