@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Collection, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -163,6 +164,47 @@ def file(key: str, value: Any) -> str:
     if not path.is_file():
         raise SettingError.value(key, value, "an existing file")
     return str(path.resolve())
+
+
+def certificate(key: str, value: Any) -> str | None:
+    """None, `auto`, or an existing file."""
+    if value is None or (isinstance(value, str) and value == "auto"):
+        return value
+    try:
+        return file(key, value)
+    except SettingError:
+        raise SettingError.value(key, value, "an existing file, or auto") from None
+
+
+ROLES = ("view", "control", "publish", "admin")
+SHORTEST_TOKEN = 8
+
+
+def tokens(key: str, value: Any) -> dict[str, str] | None:
+    """Tokens by role; None where there is none."""
+    expected = f"tokens by role, such as {{view: auto, admin: auto}}; roles are {', '.join(ROLES)}"
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not set(value) <= set(ROLES):
+        raise SettingError(f"{key}: expected {expected}")
+    given = {role: token for role, token in value.items() if token is not None}
+    for role, token in given.items():
+        # What was given is not shown: it may be nearly right.
+        if not isinstance(token, str) or (token != "auto" and len(token.strip()) < SHORTEST_TOKEN):
+            least = f"a text of at least {SHORTEST_TOKEN} characters, or auto"
+            raise SettingError(f"{key}: the token of the role {role} is to be {least}")
+    return given or None
+
+
+def networks(key: str, value: Any) -> list[str]:
+    """Addresses and networks."""
+    expected = "a list of addresses or networks, such as [10.0.0.7, 192.168.0.0/16]"
+    if not isinstance(value, (list, tuple)):
+        raise SettingError.value(key, value, expected)
+    try:
+        return [str(ip_network(text(key, each), strict=False)) for each in value]
+    except ValueError:  # A SettingError is one as well.
+        raise SettingError.value(key, value, expected) from None
 
 
 def processors(key: str, value: Any) -> list[dict[str, Any]]:

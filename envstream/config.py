@@ -98,13 +98,24 @@ class StreamConfig:
         None, checks.or_none(checks.text), "the stream's name; null = the env's id"
     )
     videoStreamToken: str | None = _key(None, checks.or_none(checks.text), "access token; auto = make one")
+    videoStreamTokens: dict[str, str] | None = _key(
+        None, checks.tokens, "tokens by role: {view, control, publish, admin}, 8 characters at least, or auto"
+    )
     videoStreamTlsCert: str | None = _key(
-        None, checks.or_none(checks.file), "PEM certificate chain; serves https"
+        None, checks.certificate, "PEM certificate chain; serves https; auto = one is made, signed by itself"
     )
     videoStreamTlsKey: str | None = _key(
         None, checks.or_none(checks.file), "PEM private key of the certificate"
     )
     videoStreamAllowedHosts: list[str] = _key([], checks.names, "further host names a reverse proxy may use")
+    videoStreamTrustedProxies: list[str] = _key(
+        [], checks.networks, "addresses of proxies whose X-Forwarded-For names the client"
+    )
+    videoStreamMaxHandshakes: float | None = _key(
+        20,
+        checks.or_none(checks.number(0, 10_000)),
+        "connections that one address may begin a second; null or 0 = any; this machine any",
+    )
     videoStreamMaxViewers: int = _key(1000, checks.whole(1, 100_000), "viewers at once; more get 503")
     videoStreamFolder: str = _key("sessions", checks.text, "where what publishers sent, and its results, go")
     videoStreamMaxSessions: int = _key(10, checks.whole(1, 10_000), "publishers at once")
@@ -185,8 +196,16 @@ class StreamConfig:
         for field in dataclasses.fields(self):
             value = field.metadata["check"](field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
-        if (self.videoStreamTlsCert is None) != (self.videoStreamTlsKey is None):
-            raise SettingError("videoStreamTlsCert and videoStreamTlsKey go together: set both or neither")
+        if (self.videoStreamTlsCert in (None, "auto")) != (self.videoStreamTlsKey is None):
+            raise SettingError(
+                "videoStreamTlsCert and videoStreamTlsKey go together: set both or neither; "
+                "videoStreamTlsCert=auto makes its own key"
+            )
+        fixed = [text for text in (self.videoStreamTokens or {}).values() if text != "auto"]
+        if self.videoStreamToken in fixed or len(set(fixed)) < len(fixed):
+            raise SettingError(
+                "videoStreamToken and those of videoStreamTokens are to differ: a token has one role"
+            )
         if self.videoStreamMinQuality > self.videoStreamMaxQuality:
             raise SettingError.value(
                 "videoStreamMinQuality",

@@ -6,6 +6,8 @@ import getpass
 import secrets
 import socket
 import sys
+from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import quote
 
 from envstream.config import StreamConfig
@@ -24,14 +26,35 @@ def place_of(config: StreamConfig, *, serves: bool = False) -> tuple[str, int] |
     return config.videoStreamHost, config.videoStreamPort
 
 
-def token_of(config: StreamConfig, *, serves: bool = False) -> str | None:
-    """What opens the page of a server with these settings, made where there has to be one; None = nothing."""
-    token = config.videoStreamToken
+class Keys(NamedTuple):
+    """What opens the page of a server.
+
+    Attributes:
+        token: the one for everything; None = there is none.
+        roles: tokens by role.
+    """
+
+    token: str | None
+    roles: Mapping[str, str]
+
+    @property
+    def best(self) -> str | None:
+        """The token with which a page can do most."""
+        found = (self.roles.get(role) for role in ("admin", "control", "view"))
+        return self.token or next((token for token in found if token), None)
+
+
+def keys_of(config: StreamConfig, *, serves: bool = False) -> Keys:
+    """What opens the page of a server with these settings, made where there has to be something."""
+    token, roles = config.videoStreamToken, config.videoStreamTokens or {}
     if config.videoStreamHub is not None and not serves:
-        return token  # Whatever opens the page there; it is not for us to make.
-    if token == "auto" or (token is None and (not config.loopback or in_notebook_kernel())):
-        return secrets.token_urlsafe(16)
-    return token
+        # Whatever opens the page there; it is not for us to make.
+        return Keys(token, {role: text for role, text in roles.items() if text != "auto"})
+    needed = token is None and not roles and (not config.loopback or in_notebook_kernel())
+    if token == "auto" or needed:
+        token = secrets.token_urlsafe(16)
+    made = {role: secrets.token_urlsafe(16) if text == "auto" else text for role, text in roles.items()}
+    return Keys(token, made)
 
 
 def query_of(token: str | None) -> str:
@@ -49,8 +72,9 @@ def in_notebook_kernel() -> bool:
     return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
 
 
-def announcement(address: Address, query: str) -> str:
-    """The line printed at the start: where the page is, and how to reach it from a laptop."""
+def announcement(address: Address, keys: Keys) -> str:
+    """What is printed at the start: where the page is, how to reach it from a laptop, what else opens it."""
+    query = query_of(keys.best)
     try:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):  # A container without an entry for this user; Windows.
@@ -60,8 +84,13 @@ def announcement(address: Address, query: str) -> str:
     name = socket.gethostname()
     url = f"{address.scheme}://{name}:{port}/{query}" if everywhere else address.url + query
     inner = "127.0.0.1" if everywhere else host
-    return (
-        f"envstream: watch at {url}\n"
+    lines = [
+        f"envstream: watch at {url}",
         f"envstream: from your laptop: ssh -L {port}:{inner}:{port} {user}@{name} "
-        f"and then {address.scheme}://127.0.0.1:{port}/{query}"
-    )
+        f"and then {address.scheme}://127.0.0.1:{port}/{query}",
+    ]
+    if address.fingerprint is not None:
+        lines.append(f"envstream: its certificate's SHA-256 fingerprint: {address.fingerprint}")
+    others = {role: token for role, token in keys.roles.items() if token != keys.best}
+    lines += [f"envstream: token of the role {role}: {token}" for role, token in others.items()]
+    return "\n".join(lines)

@@ -38,6 +38,7 @@ class Hub:
         self.archive = Archive(config.videoStreamKeepEpisodes, int(config.videoStreamKeepMemory * 750_000))
         self._shelves: dict[tuple[Path, int | None, str], Shelf] = {}
         self.streams: dict[str, Stream] = {}
+        self.hidden: dict[str, Stream] = {}  # In nobody's list: each is for one viewer.
         self.started = time.monotonic()
         self.boot = secrets.token_hex(8)
         self.host = config.videoStreamHost
@@ -66,7 +67,7 @@ class Hub:
 
     def get(self, name: str) -> Stream | None:
         """The stream of that name, or what plays the episodes of one."""
-        stream = self.streams.get(name)
+        stream = self.streams.get(name) or self.hidden.get(name)
         if stream is None and name.endswith((EPISODES, BOXES)):
             base = self.streams.get(name.rpartition("@")[0])
             if base is not None:

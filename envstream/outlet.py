@@ -15,7 +15,7 @@ from typing import Any
 
 from envstream._version import __version__
 from envstream.config import StreamConfig
-from envstream.entrance import announcement, place_of, query_of, token_of
+from envstream.entrance import announcement, in_notebook_kernel, keys_of, place_of, query_of
 from envstream.errors import SharedMemoryError
 from envstream.identity import Identity, identity
 from envstream.links.block import Block
@@ -40,9 +40,12 @@ SERVER_SETTINGS = (
     "videoStreamPort",
     "videoStreamWorker",
     "videoStreamToken",
+    "videoStreamTokens",
     "videoStreamTlsCert",
     "videoStreamTlsKey",
     "videoStreamAllowedHosts",
+    "videoStreamTrustedProxies",
+    "videoStreamMaxHandshakes",
     "videoStreamMaxViewers",
     "videoStreamHub",
 )
@@ -65,13 +68,17 @@ class Outlet:
         self._announced: str | None = None
         self.address: Address | None = None
         self.failure: str | None = None
-        self.token = token_of(config)
+        self._keys = keys = keys_of(config)
+        self.token = keys.best
         self._place = place_of(config)
         self._start: dict[str, Any] = {
             "op": "start",
             "version": __version__,
-            "token": self.token,
-            "made": self.token is not None and self.token != config.videoStreamToken,
+            "token": keys.token,
+            "made": keys.token is not None and keys.token != config.videoStreamToken,
+            "roles": dict(keys.roles),
+            "asked": config.videoStreamTokens,
+            "notebook": in_notebook_kernel(),
             "port": config.videoStreamPort,
             "place": self._place,
             "pid": os.getpid(),
@@ -192,7 +199,7 @@ class Outlet:
         if url != self._announced:
             self._announced = url
             elsewhere = address.shared or self._config.videoStreamHub is not None
-            said = f"envstream: shown at {url}" if elsewhere else announcement(address, self.query)
+            said = f"envstream: shown at {url}" if elsewhere else announcement(address, self._keys)
             sys.stderr.write(said + "\n")
             sys.stderr.flush()
 

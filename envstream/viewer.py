@@ -101,10 +101,9 @@ class Watch:
 
     def post(self, number: int, size: int, now: float) -> bool:
         """Frame `number` goes out now; False when a later one did meanwhile, or nobody wants it any more."""
-        if number not in self.in_flight:
-            return False
-        if number < self.posted:
-            del self.in_flight[number]
+        if number not in self.in_flight or number < self.posted:
+            self.in_flight.pop(number, None)
+            self.linked = None  # Of a chain it has missed one now.
             return False
         self.posted = number
         self.in_flight[number] = size, now

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import envstream
 from senders import sent
 from serving import Trainer, Watcher, get, training, until
 
 STREAM = "CartPole-v1"
+DESCRIPTION: dict[str, Any] = json.loads(
+    (Path(envstream.__file__).parent / "web" / "openapi.json").read_text(encoding="utf-8")
+)
 
 
 @dataclass

@@ -239,3 +239,14 @@ def test_a_frame_of_a_stream_no_longer_watched_is_not_sent() -> None:
     take(viewer, "env", 1, 0.0)
     viewer.watch({})
     assert not ready(viewer, 1)
+
+
+def test_who_missed_a_picture_of_a_chain_does_not_have_what_builds_on_it() -> None:
+    viewer = watching()
+    watch = viewer.watches["env"]
+    take(viewer, "env", 1, 0.0)
+    assert ready(viewer, 1)  # As it was asked for before: what is asked for now is another picture of it.
+    acknowledge(viewer, 1)
+    watch.linked = (1, 1)
+    assert not ready(viewer, 1)
+    assert watch.linked is None

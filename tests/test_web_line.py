@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -137,6 +140,34 @@ def test_an_end_is_seen_even_where_what_came_before_cannot_be_dealt_with(pair: P
         theirs.close()
         await asyncio.wait_for(line.ended.wait(), 60)
         line.deafen()
+
+    played(scene)
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs a system that tells of the end of processes")
+@pytest.mark.parametrize("begun", [False, True], ids=["before the first word", "later"])
+def test_the_end_of_the_other_process_is_the_end_of_the_line_whoever_else_holds_it(begun: bool) -> None:
+    code = (
+        "import os, socket, sys; line = socket.socket(socket.AF_UNIX); line.connect(sys.argv[1])\n"
+        "os.fork(); sys.stdin.read()"
+    )
+
+    async def scene() -> None:
+        with socket.socket(socket.AF_UNIX) as door, tempfile.TemporaryDirectory() as folder:
+            door.bind(f"{folder}/s")
+            door.listen()
+            command = [sys.executable, "-c", code, f"{folder}/s"]
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+                accepted, _ = door.accept()
+                with accepted:
+                    line = Line(accepted)
+                    asyncio.get_running_loop().call_later(0.1, other.kill)
+                    if begun:
+                        line.listen(lambda: None)
+                        await asyncio.wait_for(line.ended.wait(), 60)
+                        line.deafen()
+                    else:
+                        assert await asyncio.wait_for(line.first(), 60) is None
 
     played(scene)
 

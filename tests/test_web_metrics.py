@@ -209,3 +209,57 @@ def test_a_real_prometheus_scrapes_the_series_of_a_stream(prometheus: int) -> No
         assert asked(prometheus, series), series
     half = "histogram_quantile(0.5, envstream_stage_seconds_bucket{stage='total'})"
     assert 0 < float(asked(prometheus, half)[0]["value"][1]) < 60
+
+
+DASHBOARD = json.loads((Path(__file__).parents[1] / "docs" / "grafana.json").read_text(encoding="utf-8"))
+QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", ())]
+VARIABLES = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
+
+
+def test_every_query_of_the_dashboard_names_only_series_that_there_are(served: int) -> None:
+    there = {name for name, _ in samples(get(served, "/metrics")[2].decode())}
+    asks = [*QUERIES, *(each["definition"] for each in VARIABLES.values() if "definition" in each)]
+    named = {name for query in asks for name in re.findall(r"\b(?:envstream|process)_\w+", query)}
+    assert len(named) > 25 and named - there == set()
+
+
+def test_labels_that_the_dashboard_asks_for_are_there(served: int) -> None:
+    text = get(served, "/metrics")[2].decode()
+    there = {label for _, labels in samples(text) for label in re.findall(r'(\w+)="', labels)} | {"instance"}
+    asked = {label for query in QUERIES for label in re.findall(r'(\w+)=~?"', query)}
+    grouped = {
+        name
+        for query in QUERIES
+        for each in re.findall(r"by \(([^)]*)\)", query)
+        for name in each.split(", ")
+    }
+    shown = {
+        label
+        for panel in DASHBOARD["panels"]
+        for target in panel.get("targets", ())
+        for label in re.findall(r"{{(\w+)}}", target["legendFormat"])
+    }
+    assert asked | grouped | shown <= there
+
+
+def test_the_dashboard_asks_the_data_source_that_was_chosen_and_its_panels_lie_apart() -> None:
+    panels = [panel for panel in DASHBOARD["panels"] if "targets" in panel]
+    assert {panel["datasource"]["uid"] for panel in panels} == {"${datasource}"}
+    assert VARIABLES["datasource"]["query"] == "prometheus"
+    places = [
+        (x, y)
+        for panel in DASHBOARD["panels"]
+        for box in [panel["gridPos"]]
+        for x in range(box["x"], box["x"] + box["w"])
+        for y in range(box["y"], box["y"] + box["h"])
+    ]
+    assert len(set(places)) == len(places) and max(x for x, _ in places) < 24
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+
+
+def test_a_real_prometheus_understands_every_query_of_the_dashboard(prometheus: int) -> None:
+    until(lambda: asked(prometheus, "up == 1"), "the first scrape")
+    for query in QUERIES:
+        filled = query.replace("$__rate_interval", "1m").replace("$instance", ".*").replace("$stream", ".*")
+        status, _, body = get(prometheus, "/api/v1/query?query=" + urllib.parse.quote(filled))
+        assert status == 200, (query, body)

@@ -10,7 +10,7 @@ import pytest
 
 import senders
 from senders import Alone, Message, Publisher, alone, named
-from serving import get, training
+from serving import get, training, until
 
 pytest.importorskip("av", reason='pip install "gymnasium-envstream[record]"')
 
@@ -43,6 +43,27 @@ def test_the_result_and_the_video_can_be_had(server: Alone, result: Message) -> 
     status, headers, body = get(server.port, "/sessions/complete/video.mp4")
     assert status == 200 and headers["content-type"] == "video/mp4"
     assert body == Path(result["folder"], "video.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("live", [False, True], ids=["kept", "live"])
+def test_a_session_can_be_ended_with_what_it_has(server: Alone, live: bool) -> None:
+    name = "unwanted-live" if live else "unwanted"
+    with Publisher(server.port) as publisher:
+        publisher.start(session_id=name, live=live)
+        publisher.frame(1)
+        status, _, body = get(server.port, f"/api/sessions/{name}/end", method="POST")
+        assert status == 200 and json.loads(body)["success"]
+        assert "ended at the server" in publisher.message("error")["message"]
+    if not live:
+        status = lambda: get(server.port, f"/sessions/{name}/result.json")[0]  # noqa: E731
+        until(lambda: status() == 200, "the result of what had come")
+    until(lambda: get(server.port, f"/api/sessions/{name}/end", method="POST")[0] == 404, "its end")
+
+
+def test_a_session_is_ended_by_no_page_of_another_site(server: Alone) -> None:
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    assert get(server.port, "/api/sessions/any/end", foreign, "POST")[0] == 403
+    assert get(server.port, "/api/sessions/any/end")[0] == 405
 
 
 def test_a_piece_of_the_video_can_be_had(server: Alone, result: Message) -> None:

@@ -39,7 +39,7 @@ def test_the_page_and_its_files_are_served_without_leaving_the_server(port: int)
     status, headers, body = get(port, "/")
     assert status == 200 and headers["content-type"].startswith("text/html")
     assert b"<canvas" in body
-    assert "default-src 'self'" in headers["content-security-policy"]
+    assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'; ")
     page = body.decode()
     assert 'src="/' not in page and 'href="/' not in page and "http" not in page.replace("http-equiv", "")
     assert get(port, "/static/app.js")[0] == 200

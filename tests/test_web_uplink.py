@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import shutil
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -29,6 +27,7 @@ from envstream.web import uplink as uplinks_of_one
 from envstream.web.answers import reason, said_by, shown
 from envstream.web.fanout import Fanout
 from envstream.web.uplinks import Uplinks
+from netns import far_network
 from serving import Watcher, get, training, until
 
 WORKERS = ["process", "thread"]
@@ -381,36 +380,6 @@ def test_a_server_that_takes_connections_and_says_nothing_slows_nothing_down(dia
 # --- a slow and long way -------------------------------------------------------------------------------
 
 
-def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True)
-
-
-@contextlib.contextmanager
-def far_away(kbit: int) -> Iterator[tuple[str, str]]:
-    """Another network that is reached at so many kbit/s: how it is called, and our address there."""
-    tag = f"{free_port():x}"
-    space, near, far = f"envs{tag}", f"en{tag}", f"ef{tag}"
-    if not shutil.which("ip") or not shutil.which("tc"):
-        pytest.skip("needs ip and tc: on Debian: apt-get install iproute2")
-    try:
-        ip("netns", "add", space)
-    except subprocess.CalledProcessError:
-        pytest.skip("needs the right to make network namespaces: run the tests as root")
-    try:
-        ip("link", "add", near, "type", "veth", "peer", "name", far, "netns", space)
-        third = int(tag, 16) % 250
-        ip("addr", "add", f"10.213.{third}.1/24", "dev", near)
-        ip("link", "set", near, "up")
-        ip("-n", space, "addr", "add", f"10.213.{third}.2/24", "dev", far)
-        ip("-n", space, "link", "set", far, "up")
-        shape = f"tc qdisc add dev {far} root tbf rate {kbit}kbit burst 4k latency 500ms"
-        if subprocess.run(["ip", "netns", "exec", space, *shape.split()], capture_output=True).returncode:
-            pytest.skip("needs tc's tbf in the kernel")
-        yield space, f"10.213.{third}.1"
-    finally:
-        ip("netns", "del", space)
-
-
 FAR = """
 import os, sys
 sys.path.insert(0, {tests!r})
@@ -423,13 +392,14 @@ assert ctypes.CDLL(None, use_errno=True).setns(space, 0) == 0
 @linux_only
 def test_from_far_away_the_picture_is_fluent_and_as_old_as_it_says(tmp_path: Path, diary: Path) -> None:
     with contextlib.ExitStack() as stack:
-        space, here = stack.enter_context(far_away(kbit=1000))
+        far = stack.enter_context(far_network())
+        far.shape("tbf", "rate", "1000kbit", "burst", "4k", "latency", "500ms")
         service = stack.enter_context(Service(tmp_path / "sessions", "env.videoStreamToken=token"))
-        road = stack.enter_context(Road(service.port, delay=0.15, host=here))
+        road = stack.enter_context(Road(service.port, delay=0.15, host=far.here))
         trainer = Run(
             diary,
-            begin=FAR.format(tests=str(Path(__file__).parent), space=space),
-            videoStreamHub=f"ws://{here}:{road.port}",
+            begin=FAR.format(tests=str(Path(__file__).parent), space=far.space),
+            videoStreamHub=f"ws://{far.here}:{road.port}",
             videoStreamToken="token",
         )
         stack.callback(trainer.stop)

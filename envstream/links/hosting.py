@@ -165,9 +165,8 @@ class HostingWorker(Worker):
         return up, reason
 
     def _came_up(self, message: dict[str, Any]) -> None:
-        address = Address(
-            message["scheme"], message["host"], message["port"], message.get("token"), self.visits
-        )
+        where = message["scheme"], message["host"], message["port"]
+        address = Address(*where, message.get("token"), self.visits, message.get("fingerprint"))
         if not self.visits:
             self.start_message["port"] = address.port  # Started anew, it comes back where it was.
         self.came_up(address)

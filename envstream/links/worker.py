@@ -30,6 +30,7 @@ class Address:
     Attributes:
         token: what opens its page, where it is another process's; None = what this process has itself.
         shared: whether it is another process's.
+        fingerprint: of a certificate that signs itself.
     """
 
     scheme: str
@@ -37,6 +38,7 @@ class Address:
     port: int
     token: str | None = None
     shared: bool = False
+    fingerprint: str | None = None
 
     @property
     def url(self) -> str:

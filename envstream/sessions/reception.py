@@ -18,6 +18,7 @@ from envstream.sessions.session import Session
 from envstream.sessions.showing import Showing
 from envstream.sessions.store import Store
 
+ENDED = "the session was ended at the server; it has what had come"
 ACK_AFTER = 0.05  # Seconds after which fewer frames than a handful are acknowledged as well.
 
 
@@ -155,6 +156,18 @@ class Reception:
             return
         if self.link is not None:
             self.link.hang_up("nothing came for too long")
+
+    def dismiss(self, now: float) -> bool:
+        """Somebody who may ends it, with what it has; False: nothing becomes of it any more anyway."""
+        link, over = self.link, self.done
+        if self.receives:
+            self.tell(SessionError("session_ended", ENDED, recoverable=False).message())
+            self.cut(now)
+        elif self.outcome is not None and not over:
+            self.outcome.finish(without_signal=True)
+        if link is not None:
+            link.hang_up(ENDED)
+        return not over
 
     def cut(self, now: float) -> None:
         """End it with what there is."""

@@ -54,10 +54,8 @@ class Sessions:
         on_loop: Callable[[Callable[[], None]], None],
         clock: Callable[[], float],
     ) -> None:
-        config = hub.config
-        self._hub = hub
-        self._opened = opened
-        self._shown = shown
+        config, self._hub = hub.config, hub
+        self._opened, self._shown = opened, shown
         self._on_loop = on_loop
         self._clock = clock
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="envstream-store")
@@ -93,11 +91,10 @@ class Sessions:
         try:
             found = self._find(start)
             return (self._begin(start) if found is None else found).session, found is not None
-        except SessionError:
-            self.refused += 1
-            raise
         except (EnvstreamError, OSError) as error:
             self.refused += 1
+            if isinstance(error, SessionError):
+                raise
             raise SessionError("disk_full", str(error), recoverable=False) from error
 
     def reception(self, session: Session) -> Reception:
@@ -234,9 +231,7 @@ class Sessions:
             EnvstreamError: another server is at work in the folder, or it cannot be used.
         """
         found = 0
-        for name in self.depot.unfinished():
-            if name in self._receptions:
-                continue
+        for name in [each for each in self.depot.unfinished() if each not in self._receptions]:
             try:
                 self._revive(name)
                 found += 1
@@ -268,6 +263,11 @@ class Sessions:
                 reception.showing.stream.finish()
                 del self._receptions[name]
 
+    def end(self, name: str) -> bool:
+        """End a session with what it has; whether there is one that anything could still come for."""
+        reception = self._receptions.get(name)
+        return reception is not None and reception.dismiss(self._clock())
+
     def stats(self) -> dict[str, Any]:
         """What `/streaming/stats` answers."""
         sessions = [each.status(self._clock()) for each in list(self._receptions.values())]
@@ -275,8 +275,7 @@ class Sessions:
 
     def counts(self) -> dict[str, Any]:
         """How many there are and were, and what they hold."""
-        receptions = list(self._receptions.values())
-        config = self._hub.config
+        receptions, config = list(self._receptions.values()), self._hub.config
         return {
             "active_sessions": sum(each.receives for each in receptions),
             "max_sessions": config.videoStreamMaxSessions,

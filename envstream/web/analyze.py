@@ -129,6 +129,10 @@ class Analyses:
         finally:
             self._running -= 1
 
+    def close(self) -> None:
+        """The server ends; nobody asks any more."""
+        self._threads.shutdown(wait=False)
+
     async def _answer(self, headers: dict[str, str], receive: Receive) -> tuple[int, dict[str, Any]]:
         folder, result = self._sessions.depot.analysis(), None
         try:

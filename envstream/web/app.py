@@ -24,10 +24,6 @@ from envstream.wire import finite
 
 ALONE = Backend()
 STATIC = Path(__file__).parent / "static"
-CONTENT_POLICY = (
-    "default-src 'self'; img-src 'self' blob: data:; connect-src 'self' ws: wss:; "
-    "object-src 'none'; base-uri 'self'; form-action 'none'"
-)
 
 
 def create_app(hub: Hub, backend: Backend = ALONE) -> Flask:
@@ -39,6 +35,10 @@ def create_app(hub: Hub, backend: Backend = ALONE) -> Flask:
     @app.get("/")
     def page() -> Response:
         return send_from_directory(STATIC, "index.html", max_age=0)
+
+    @app.get("/selftest")
+    def selftest() -> Response:
+        return send_from_directory(STATIC, "selftest.html", max_age=0)
 
     @app.get("/static/<path:name>")
     def static_file(name: str) -> Response:
@@ -59,11 +59,11 @@ def create_app(hub: Hub, backend: Backend = ALONE) -> Flask:
         _add_metrics(app, backend.metrics, ask)
     add_streaming(app, hub, backend.chosen, may_steer, ask)
     add_episodes(app, hub, backend.command, may_steer, ask)
-    add_results(app, Path(hub.config.videoStreamFolder), backend.stats, ask)
+    add_results(app, Path(hub.config.videoStreamFolder), backend.stats, backend.end, ask)
     if backend.cameras is not None:
         add_cameras(app, backend.cameras, ask)
     app.register_error_handler(UnansweredError, lambda error: (jsonify(error=str(error)), 503))
-    app.after_request(_guarded)
+    app.after_request(_fresh)
     return app
 
 
@@ -84,12 +84,9 @@ def _add_metrics(app: Flask, metrics: Metrics, ask: Ask) -> None:
         return Response(metrics.text(ask(metrics.gather)), content_type=CONTENT_TYPE)
 
 
-def _guarded(response: Response) -> Response:
-    """The answer with what browsers are told about it."""
+def _fresh(response: Response) -> Response:
+    """The answer, which browsers ask for anew each time."""
     response.headers.setdefault("Cache-Control", "no-cache")
-    response.headers["Content-Security-Policy"] = CONTENT_POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
 

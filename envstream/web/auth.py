@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urlsplit
 
+from envstream.web.roles import ADMIN, COVERS, OTHERWISE, Role, Rule, lacking
+
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+COOKIE = "envstream-"
 
 
-class Verdict(NamedTuple):
-    """Whether a request goes through, and what to answer if not. `cookie` is to be set when not None."""
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a request goes through, and what to answer if not.
+
+    Attributes:
+        cookie: to be set when not None.
+        role: of the token that was shown; None = there was none that is right.
+        guessed: a token was shown that is wrong.
+        wait: seconds after which it may be tried again; 0 = nothing is said of that.
+    """
 
     status: int
     reason: str = ""
     cookie: str | None = None
+    role: Role | None = None
+    guessed: bool = False
+    wait: float = 0.0
 
     @property
     def allowed(self) -> bool:
@@ -26,7 +39,8 @@ class Verdict(NamedTuple):
 class Access:
     """The rules of one server.
 
-    * With a token: it must come as `?token=`, as `Authorization: Bearer`, or as the cookie that the page set.
+    * With tokens: one must come as `?token=`, as `Authorization: Bearer`, or as the cookie that the page set,
+      and its role must be one of those that the address needs.
     * Without one (loopback only): the Host must be a loopback name, or one of `hosts`. A page of another
       site that had its name rebound to 127.0.0.1 still sends its own name there.
     * An Origin, where the browser sends one, must be this server as the browser sees it. Sockets always
@@ -34,20 +48,48 @@ class Access:
     * What steers the run is done for no page of another site, whatever the method: an image there is
       fetched with GET and without an Origin. Browsers say from where a request comes in Sec-Fetch-Site;
       of those too old for it, the Referer is believed.
+
+    Args:
+        token: the one for everything.
+        tokens: further ones, by role.
+        key: what cookies are made with: without it nobody can make one, not even by guessing a token.
     """
 
-    def __init__(self, token: str | None, hosts: Iterable[str] = (), scheme: str = "http") -> None:
-        self._token = token
+    def __init__(
+        self,
+        token: str | None,
+        hosts: Iterable[str] = (),
+        scheme: str = "http",
+        tokens: Mapping[str, str] | None = None,
+        key: bytes = b"",
+    ) -> None:
+        by_role = {Role(name): text for name, text in (tokens or {}).items()}
+        all_for_one = [] if token is None else [(ADMIN, token)]
+        self._tokens = [*all_for_one, *by_role.items()]
         self._hosts = frozenset(host.lower() for host in hosts)
         self._secure = scheme == "https"
-        # Cookies are shared by all ports of a host: each token has a cookie of its own. It holds a digest,
-        # so that a leaked cookie is not the token.
-        digest = hashlib.sha256(b"envstream\0" + (token or "").encode()).hexdigest()
-        self.cookie_name = f"envstream-{digest[:8]}"
-        self._cookie_value = digest[8:]
+        self._key = key
+        # Cookies are shared by all ports of a host: each token has a cookie of its own.
+        self._cookies = {role: self._crumb(role, text) for role, text in self._tokens}
 
-    def judge(self, headers: Mapping[str, str], query: str, *, steers: bool = False) -> Verdict:
-        """Judge a request by its headers (names in lower case), its query string, and what it would do."""
+    def judge(
+        self,
+        headers: Mapping[str, str],
+        query: str,
+        *,
+        steers: bool = False,
+        rule: Rule = OTHERWISE,
+        blind: float = 0.0,
+    ) -> Verdict:
+        """Judge a request.
+
+        Args:
+            headers: names in lower case.
+            query: the address's.
+            steers: whether it would change something.
+            rule: who may do it.
+            blind: seconds for which tokens of this client are not looked at: it has guessed too often.
+        """
         host = headers.get("host", "")
         if not self._host_known(host):
             return Verdict(
@@ -61,30 +103,57 @@ class Access:
                 "a page of another site asked for this; if a reverse proxy stands between, list its host "
                 "name in videoStreamAllowedHosts",
             )
-        if self._token is None:
-            return Verdict(200)
-        return self._token_verdict(headers, query)
+        if not self._tokens:
+            return Verdict(200, role=ADMIN)
+        return self._by_rule(self._shown(headers, query, blind), rule)
 
-    def _token_verdict(self, headers: Mapping[str, str], query: str) -> Verdict:
-        assert self._token is not None
-        if _same(_token_in(query), self._token):
-            return Verdict(200, cookie=self._cookie())
-        bearer = headers.get("authorization", "")
-        if bearer[:7].lower() == "bearer " and _same(bearer[7:].strip(), self._token):
-            return Verdict(200)
-        if _same(_cookies(headers.get("cookie", "")).get(self.cookie_name, ""), self._cookie_value):
-            return Verdict(200)
-        return Verdict(
-            401, "this page needs its token: open the full address that the run printed at its start"
+    def _by_rule(self, shown: Verdict, rule: Rule) -> Verdict:
+        """What becomes of what was shown, at an address of this rule."""
+        if rule.allows(shown.role):
+            return replace(shown, status=200, reason="", wait=0.0)
+        if shown.role is None:
+            return shown
+        return replace(shown, status=403, reason=lacking(rule, shown.role))
+
+    def _shown(self, headers: Mapping[str, str], query: str, blind: float) -> Verdict:
+        """Which role the request shows; 401 or 429 where it shows none."""
+        asked = _token_in(query)
+        tried = asked or _bearer(headers)
+        role = self._role_of(tried) if tried and not blind else None
+        if role is not None:
+            return Verdict(200, cookie=self._cookie(role) if asked else None, role=role)
+        role = self._role_in(headers.get("cookie", ""))
+        if role is not None:
+            return Verdict(200, role=role, guessed=bool(tried) and not blind)
+        if tried and blind:
+            return Verdict(429, "too many wrong tokens came from this address; wait a little", wait=blind)
+        reason = "this page needs its token: open the full address that the run printed at its start"
+        return Verdict(401, reason, guessed=bool(tried))
+
+    def _role_of(self, text: str) -> Role | None:
+        """The role of a token; all are compared, so that the time tells nothing."""
+        return _largest([role for role, token in self._tokens if _same(text, token)])
+
+    def _role_in(self, header: str) -> Role | None:
+        given = _cookies(header)
+        return _largest(
+            [role for role, (name, value) in self._cookies.items() if _same(given.get(name, ""), value)]
         )
 
-    def _cookie(self) -> str:
+    def _crumb(self, role: Role, token: str) -> tuple[str, str]:
+        """Name and value of the cookie of a token. It cannot be made of the token, nor the token of it."""
+        what = f"envstream\0{role.value}\0{token}".encode(errors="surrogatepass")
+        digest = hmac.digest(self._key, what, "sha256").hex()
+        return f"{COOKIE}{digest[:8]}", digest[8:]
+
+    def _cookie(self, role: Role) -> str:
+        name, value = self._cookies[role]
         secure = "; Secure" if self._secure else ""
-        return f"{self.cookie_name}={self._cookie_value}; Path=/; HttpOnly; SameSite=Strict{secure}"
+        return f"{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}"
 
     def _host_known(self, host: str) -> bool:
         # With a token another site's page, even one rebound to this address, gets nothing: it has no cookie.
-        return self._token is not None or _name(host) in LOOPBACK_NAMES | self._hosts
+        return bool(self._tokens) or _name(host) in LOOPBACK_NAMES | self._hosts
 
     def may_steer(self, headers: Mapping[str, str]) -> bool:
         """Whether a page of this server asked, or no page at all: curl, a script, the address bar."""
@@ -110,6 +179,11 @@ class Access:
         return netloc in (host.lower(), forwarded) or _name(netloc) in self._hosts
 
 
+def _largest(roles: list[Role]) -> Role | None:
+    """The one that may do most."""
+    return max(roles, key=lambda role: len(COVERS[role]), default=None)
+
+
 def _token_in(query: str) -> str:
     try:
         return parse_qs(query, max_num_fields=64).get("token", [""])[0] if "token=" in query else ""
@@ -117,8 +191,15 @@ def _token_in(query: str) -> str:
         return ""
 
 
+def _bearer(headers: Mapping[str, str]) -> str:
+    said = headers.get("authorization", "")
+    return said[7:].strip() if said[:7].lower() == "bearer " else ""
+
+
 def _same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected.encode())
+    return hmac.compare_digest(
+        given.encode("utf-8", "surrogateescape"), expected.encode(errors="surrogatepass")
+    )
 
 
 def _name(host: str) -> str:

@@ -9,7 +9,7 @@ from envstream.web.cameras import Cameras
 from envstream.web.episodes import Command, nobody_records
 from envstream.web.health import Readiness
 from envstream.web.metrics import Metrics
-from envstream.web.results import Stats, no_sessions
+from envstream.web.results import End, Stats, no_sessions
 from envstream.web.streaming import Chosen, MaySteer
 
 
@@ -22,6 +22,7 @@ class Backend:
         may_steer: whether a request with these headers (names in lower case) may change something.
         command: starts or stops the recording of a stream; a status and an answer.
         stats: how publishers' sessions are.
+        end: ends one of them, with what it has; whether there is one.
         cameras: None = none are let in.
         metrics: what `/metrics` tells; None = there is no such address.
         readiness: what `/health/ready` looks at; None = nothing.
@@ -32,6 +33,7 @@ class Backend:
     may_steer: MaySteer = lambda headers: True
     command: Command = nobody_records
     stats: Stats = no_sessions
+    end: End = lambda name: False
     cameras: Cameras | None = None
     metrics: Metrics | None = None
     readiness: Readiness | None = None

@@ -59,6 +59,11 @@ class Cameras:
         listed = self._hub.config.videoStreamCameras or ()
         return any(hmac.compare_digest(token.encode(), each.encode()) for each in listed)
 
+    def opened_by(self, path: str) -> bool:
+        """Whether the token in an address of a camera is enough there."""
+        token = camera_in(path)
+        return token is not None and self.listed(token)
+
     def known(self, token: str) -> bool:
         """Whether there may be a camera of this token."""
         if self._hub.config.videoStreamCameras is not None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
 import sys
 from typing import Any
 
 import uvicorn
 
-from envstream.config import StreamConfig
 from envstream.errors import AddressError
 from envstream.web.messages import LONGEST_MESSAGE
 from envstream.web.protocols import HttpProtocol, SocketProtocol
+from envstream.web.tls import Files
 
 PORTS_TRIED = 100  # From the wanted port upwards, when it is taken.
+PINGS = 20.0  # Seconds between two pings of a WebSocket, and until one that is not answered ends it.
 PATIENCE = 1.0  # Seconds in which a taken port may become free.
 
 
@@ -63,16 +65,22 @@ async def bind_patiently(host: str, port: int) -> socket.socket:
     return bind(host, port)
 
 
-def uvicorn_config(application: Any, settings: StreamConfig) -> uvicorn.Config:
-    """uvicorn with our protocols, quiet, without compression of frames and without lifespan."""
+def uvicorn_config(application: Any, files: Files | None) -> uvicorn.Config:
+    """uvicorn with our protocols, quiet, without compression of frames and without lifespan.
+
+    Args:
+        files: what https is served with; None = http.
+    """
+    # What it says of single connections holds addresses, and those may hold tokens.
+    logging.getLogger("uvicorn.error").addFilter(_grave)
     return uvicorn.Config(
         application,
         http=HttpProtocol,
         ws=SocketProtocol,
         ws_max_size=LONGEST_MESSAGE,
         ws_per_message_deflate=False,
-        ws_ping_interval=20.0,
-        ws_ping_timeout=20.0,
+        ws_ping_interval=PINGS,
+        ws_ping_timeout=PINGS,
         lifespan="off",
         log_config=None,
         log_level="error",
@@ -80,9 +88,13 @@ def uvicorn_config(application: Any, settings: StreamConfig) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=1,
-        ssl_certfile=settings.videoStreamTlsCert,
-        ssl_keyfile=settings.videoStreamTlsKey,
+        ssl_certfile=None if files is None else files.certificate,
+        ssl_keyfile=None if files is None else files.key,
     )
+
+
+def _grave(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

@@ -13,6 +13,9 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from envstream.web.guard import plain
+from envstream.web.unread import Unread
+
 HEADER_SECONDS = 10.0  # For a request's headers to arrive whole.
 HEADER_BYTES = 32 * 1024
 UNSENT_BYTES = 16 * 1024  # What the kernel may hold of a connection that it has not sent yet.
@@ -31,16 +34,23 @@ class HttpProtocol(HttpToolsProtocol):
 
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _unread: Unread
     drained: Callable[[], None] | None = None  # Called when all that was written has gone to the kernel.
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread.begin()
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._unread.end()
         if self.drained is not None:
             self.drained()
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         _keep_buffers_small(transport)
+        self._unread = Unread(self.loop, transport)
         self._head_timer = self.loop.call_later(HEADER_SECONDS, self._too_slow)
 
     def data_received(self, data: bytes) -> None:
@@ -70,6 +80,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
+        self._unread.end()
         super().connection_lost(exc)
 
     def _stop_head_timer(self) -> None:
@@ -82,11 +93,14 @@ class HttpProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._refuse(408, b"Request Timeout")
 
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, b"Bad Request")
+
     def _refuse(self, status: int, reason: bytes) -> None:
         self._stop_head_timer()
-        self.transport.write(
-            b"HTTP/1.1 %d %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % (status, reason)
-        )
+        said = {**plain(), "content-length": "0", "connection": "close"}
+        head = "".join(f"{name}: {value}\r\n" for name, value in said.items()).encode()
+        self.transport.write(b"HTTP/1.1 %d %s\r\n%s\r\n" % (status, reason, head))
         self.transport.close()
 
 
@@ -102,6 +116,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     drained: Callable[[], None] | None = None  # Called when the kernel has taken most of what was written.
     broken: Callable[[Exception], bytes] | None = None  # What is said at the end, where the peer broke it.
     _swallows = False  # Whether what still comes is passed over.
+    _unread: Unread
     _hung_up = False
     _came = b""  # What was read and waits for its turn.
     _held = False  # Whether nothing is read for that.
@@ -109,15 +124,39 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         _keep_buffers_small(transport)
+        self._unread = Unread(self.loop, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unread.end()
+        super().connection_lost(exc)
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        # To close politely is to wait until the other end has taken the rest, and that does not answer.
+        self.transport.abort()
 
     def handle_connect(self, event: Any) -> None:
+        answer = self.conn.send_response
+
+        def guarded(response: Any) -> None:
+            for name, value in plain().items():
+                if name not in response.headers:
+                    response.headers[name] = value
+            answer(response)
+
+        self.conn.send_response = guarded  # type: ignore[method-assign]
         super().handle_connect(event)
         if not self.handshake_complete:
             extensions: Any = self.scope["extensions"]
             extensions[EXTENSION] = self
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread.begin()
+
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._unread.end()
         if self.drained is not None:
             self.drained()
 

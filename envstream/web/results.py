@@ -15,6 +15,7 @@ from envstream.wire import finite
 
 Answer = tuple[Response, int]
 Stats = Callable[[], dict[str, Any]]
+End = Callable[[str], bool]
 
 FILES = ("video.mp4", "processed.mp4", "video.json", "result.json", "signal")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -25,7 +26,7 @@ def no_sessions() -> dict[str, Any]:
     return {"active_sessions": 0, "sessions": []}
 
 
-def add_results(app: Flask, folder: Path, stats: Stats, ask: Ask) -> None:
+def add_results(app: Flask, folder: Path, stats: Stats, end: End, ask: Ask) -> None:
     """Add the addresses to the app; see `create_app`."""
 
     @app.get("/streaming/stats")
@@ -35,6 +36,13 @@ def add_results(app: Flask, folder: Path, stats: Stats, ask: Ask) -> None:
     @app.get("/api/sessions")
     def sessions() -> Response:
         return jsonify(finite({"sessions": ask(stats)["sessions"]}))
+
+    @app.post("/api/sessions/<name>/end")
+    def ending(name: str) -> Answer:
+        if not ask(lambda: end(name)):
+            message = f"there is no session {name[:64]!r} that anything could still come for"
+            return jsonify(success=False, message=message), 404
+        return jsonify(success=True, message="the session ends with what it has"), 200
 
     @app.get("/sessions/<name>/<file>")
     def result(name: str, file: str) -> Answer | Response:

@@ -15,7 +15,7 @@ from typing import Any
 from envstream import descriptors
 from envstream._version import __version__
 from envstream.config import StreamConfig
-from envstream.entrance import announcement, place_of, query_of, token_of
+from envstream.entrance import announcement, keys_of, place_of
 from envstream.errors import SettingError
 from envstream.links import control
 from envstream.links.block import Block
@@ -34,7 +34,7 @@ class Service:
 
     def __init__(self, config: StreamConfig, given: Mapping[str, Any]) -> None:
         self._config = config
-        self._token = token_of(config, serves=True)
+        self._keys = keys = keys_of(config, serves=True)
         self.failure: str | None = None
         self._ours, theirs = socket.socketpair()
         start = {
@@ -44,7 +44,9 @@ class Service:
             "lock": self._lock(config),
             # What it shows comes from publishers: there is nothing to record, and no page elsewhere.
             "settings": {**portable(given, config), "videoStream": True, "videoRecord": False},
-            "token": self._token,
+            "token": keys.token,
+            "roles": dict(keys.roles),
+            "asked": config.videoStreamTokens,
             "port": config.videoStreamPort,
             "pid": os.getpid(),
             "run": secrets.token_hex(8),
@@ -96,8 +98,9 @@ class Service:
         while not incoming.ended:
             for message in incoming.receive():
                 if message["op"] == "listening":
-                    address = Address(message["scheme"], message["host"], message["port"])
-                    self._say(announcement(address, query_of(self._token)))
+                    where = message["scheme"], message["host"], message["port"]
+                    address = Address(*where, fingerprint=message.get("fingerprint"))
+                    self._say(announcement(address, self._keys))
                     self._say(self._places(address, message.get("unfinished", 0)))
                 elif message["op"] == "failed":
                     self.failure = message["message"]
@@ -106,7 +109,8 @@ class Service:
 
     def _places(self, address: Address, unfinished: int) -> str:
         folder = Path(self._config.videoStreamFolder).expanduser().absolute()
-        token = f" --token {self._token}" if self._token else ""
+        key = self._keys.roles.get("publish") or self._keys.token
+        token = f" --token {key}" if key else ""
         lines = [
             f"envstream: send a video: envstream push {address.url}{token} --video FILE",
             f"envstream: videos and results go to {folder}",

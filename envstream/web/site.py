@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 
@@ -12,7 +13,9 @@ from envstream.config import StreamConfig
 from envstream.errors import AddressError
 from envstream.web.asgi import Application
 from envstream.web.door import Door
+from envstream.web.guard import Guard
 from envstream.web.listening import uvicorn_config
+from envstream.web.tls import certificate_of
 
 SOON_OVER = 2.0  # Seconds in which connections end by themselves.
 
@@ -22,9 +25,10 @@ class Site:
 
     Args:
         say: told of what keeps browsers out.
+        notebook: whether notebooks show the page in their cells.
 
     Attributes:
-        address: scheme, host and port, as a trainer is told of them.
+        address: scheme, host and port, as a trainer is told of them, and a certificate's fingerprint.
 
     Raises:
         AddressError: when it cannot be served as the settings say.
@@ -36,12 +40,17 @@ class Site:
         settings: StreamConfig,
         listener: socket.socket,
         say: Callable[[str], None],
+        *,
+        notebook: bool = False,
     ) -> None:
         self._application = application
         self._listener = listener
         self._say = say
         self._door: Door | None = None
-        configuration = uvicorn_config(application, settings)
+        files = certificate_of(settings)
+        believed = files is not None and files.fingerprint is None
+        guarded = Guard(application, notebook=notebook, secure=believed)
+        configuration = uvicorn_config(guarded, files)
         host, port = settings.videoStreamHost, listener.getsockname()[1]
         try:
             configuration.load()
@@ -50,9 +59,14 @@ class Site:
                 f"cannot listen on {host}:{port} with https ({error}); videoStreamTlsCert is to be a PEM "
                 "certificate chain, and videoStreamTlsKey its private key"
             ) from error
+        finally:
+            if files is not None:
+                files.loaded()
         self._uvicorn = uvicorn.Server(configuration)
         self._serving: asyncio.Future[None] | None = None
-        self.address = {"scheme": scheme_of(settings), "host": host, "port": port}
+        self.address: dict[str, Any] = {"scheme": scheme_of(settings), "host": host, "port": port}
+        if files is not None and files.fingerprint is not None:
+            self.address["fingerprint"] = files.fingerprint
 
     async def start(self) -> asyncio.Future[None]:
         """Serve from now on; what is given back is done when that has ended."""

@@ -18,6 +18,7 @@ from envstream.web.fanout import Fanout
 from envstream.web.messages import Ack, is_number, read_message, short_ack, status_text, text, whole
 from envstream.web.pipes import SocketPipe
 from envstream.web.protocols import SocketProtocol
+from envstream.web.roles import ADMIN, Role
 from envstream.web.seat import Seat
 from envstream.wire import compact
 
@@ -47,6 +48,7 @@ class ViewerSocket:
         send: Send,
         first: str | None = None,
         only: str | None = None,
+        role: Role = ADMIN,
     ) -> None:
         self._hub = hub
         self._fanout = fanout
@@ -56,6 +58,7 @@ class ViewerSocket:
         self._send = send
         self._first = first  # What is watched before the viewer says so.
         self._only = only  # The one stream that it may see and hear of; None = all.
+        self._role = role
         self._pipe = SocketPipe(protocol.transport)
         # Who was given a picture without asking may not know of acknowledgements; who does, tells so.
         self._pipe.acknowledges = first is None
@@ -74,7 +77,8 @@ class ViewerSocket:
             await self._send({"type": "websocket.accept"})
             self._protocol.hear, self._protocol.drained = self._hear, self._drained
             about = {"version": __version__, "boot": self._hub.boot, "alone": self._hub.alone}
-            self.tell({"type": "hello", "server": "envstream", **about})
+            how = {"role": self._role.value, "only": self._only}
+            self.tell({"type": "hello", "server": "envstream", **about, **how})
             if self._first is not None:
                 self._take({"text": self._first})
             # What comes the short way is heard there; here, what came in pieces, and the end.

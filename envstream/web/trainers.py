@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import json
 import logging
 import os
 import socket
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from envstream._version import __version__
+from envstream.entrance import Keys
 from envstream.identity import Identity
 from envstream.links.block import Block
 from envstream.links.intake import Intake
@@ -31,7 +33,8 @@ class Trainers:
     """The trainers of a server. Lives on the event loop.
 
     Args:
-        token: what opens the server's page.
+        keys: what opens the server's page.
+        asked: tokens by role as the first trainer's settings have them.
         intake: makes what takes in the streams of one trainer.
         left: called when the first one is gone and the server goes on for others.
 
@@ -40,10 +43,15 @@ class Trainers:
     """
 
     def __init__(
-        self, token: str | None, intake: Callable[[Identity], Intake], left: Callable[[], None]
+        self,
+        keys: Keys,
+        asked: object,
+        intake: Callable[[Identity], Intake],
+        left: Callable[[], None],
     ) -> None:
         self._left = left
-        self._token = token
+        self._keys = keys
+        self._asked = asked
         self._intake = intake
         self._all: list[Trainer] = []
         self._tasks: set[asyncio.Future[None]] = set()
@@ -151,19 +159,25 @@ class Trainers:
         if start is None or problem is not None or self._site is None or self._door is None:
             line.close()  # Without a word: it is to knock again.
             return
-        line.send({"op": "listening", **self._site.address, "token": self._token})
+        line.send({"op": "listening", **self._site.address, "token": self._keys.best})
         self._add(start, line, attach)
 
     def _refusal(self, start: dict[str, Any]) -> str | None:
         """Why another process may not share this server; None: it may."""
         if start.get("op") != "start" or start.get("version") != __version__:
             return f"it is of version {start.get('version')}, and the one that serves of {__version__}"
-        tokens = [(token or "").encode(errors="surrogatepass") for token in (start.get("token"), self._token)]
-        if not start.get("made") and not hmac.compare_digest(*tokens):
+        if not start.get("made") and not _alike(start.get("token"), self._keys.token):
             return "it has another videoStreamToken than the one that serves"
+        if not _alike(start.get("asked"), self._asked):
+            return "it has other videoStreamTokens than the one that serves"
         if len(self._all) >= MOST:
             return f"{MOST} processes share it already"
         return None
+
+
+def _alike(theirs: object, ours: object) -> bool:
+    """Whether two tokens, or sets of them, are the same; how long it takes tells nothing."""
+    return hmac.compare_digest(*(json.dumps(each, sort_keys=True).encode() for each in (theirs, ours)))
 
 
 def attach(message: dict[str, Any], descriptors: list[int]) -> Block:

@@ -38,7 +38,8 @@ class Uplinks:
     ) -> None:
         config = hub.config
         assert config.videoStreamHub is not None
-        self._address = Address.read(config.videoStreamHub, config.videoStreamToken)
+        token = (config.videoStreamTokens or {}).get("publish") or config.videoStreamToken
+        self._address = Address.read(config.videoStreamHub, token)
         self._hub = hub
         self._fanout = fanout
         self._secret = secret

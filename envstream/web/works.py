@@ -10,7 +10,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from envstream import private
 from envstream.bus.pages import BusPages
+from envstream.entrance import Keys
 from envstream.hub import Hub
 from envstream.identity import Identity
 from envstream.links.intake import Intake
@@ -24,7 +26,9 @@ from envstream.web.away import Away, Nowhere, Source, away, is_bus
 from envstream.web.backend import Backend
 from envstream.web.cameras import Cameras
 from envstream.web.fanout import Fanout
+from envstream.web.gate import Gate
 from envstream.web.health import Readiness
+from envstream.web.limits import Limits
 from envstream.web.line import Line
 from envstream.web.lookouts import Lookouts
 from envstream.web.messages import Board
@@ -80,35 +84,42 @@ class Works:
         self._board = Board(hub)
         self._pulse = Pulse(loop)
         self._pages: BusPages | None = None
-        self.trainers = Trainers(start["token"], self._intake, left)
+        keys = Keys(start["token"], start.get("roles") or {})
+        self.trainers = Trainers(keys, start.get("asked"), self._intake, left)
         self._recorder = Recorder(hub, fanout, partial(self._from_thread, self._tell), self._say)
         try:
             if listener is not None:
-                self._open(start["token"], listener)
+                self._open(keys, listener, bool(start.get("notebook")))
             self._away = self._elsewhere(start)
         except BaseException:
             self.close()
             raise
 
-    def _open(self, token: str | None, listener: socket.socket) -> None:
+    def _open(self, keys: Keys, listener: socket.socket, notebook: bool) -> None:
         """What there is where there is a page."""
         hub, fanout, settings = self._hub, self._fanout, self._hub.config
         hub.port = listener.getsockname()[1]
         later, clock = self._loop.call_later, time.monotonic
         self.sessions = Sessions(hub, fanout.opened, self._arrived, later, self._from_thread, clock)
-        access = Access(token, settings.videoStreamAllowedHosts, scheme_of(settings))
+        hosts, scheme = settings.videoStreamAllowedHosts, scheme_of(settings)
+        closed = keys.token is not None or bool(keys.roles)
+        access = Access(keys.token, hosts, scheme, keys.roles, private.key("cookies") if closed else b"")
+        cameras = Cameras(hub, self.sessions, self._lookouts, open=not closed)
         backend = Backend(
             chosen=self._follow,
             may_steer=access.may_steer,
             command=self._recorder.command,
             stats=self.sessions.stats,
-            cameras=Cameras(hub, self.sessions, self._lookouts, open=token is None),
+            end=self.sessions.end,
+            cameras=cameras,
             ask=on(self._loop),
             metrics=Metrics(hub, self._pulse, self._connections, self.sessions.counts),
             readiness=self._readiness(self.sessions),
         )
-        application = Application(hub, access, fanout, self.sessions, backend)
-        self.site = Site(application, settings, listener, partial(self._warn, of="the server"))
+        limits = Limits(settings.videoStreamMaxHandshakes, settings.videoStreamTrustedProxies)
+        gate = Gate(access, limits, cameras.opened_by, clock)
+        application, say = Application(hub, gate, fanout, self.sessions, backend), self._warn
+        self.site = Site(application, settings, listener, partial(say, of="the server"), notebook=notebook)
         if hub.alone:  # What a server on its own was told to serve is what others left in its folder as well.
             self.unfinished = self.sessions.recover()
         self._pulse.start()

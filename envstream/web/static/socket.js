@@ -44,7 +44,7 @@ export class Connection {
   #timers = { open: 0, ping: 0, retry: 0 };
 
   /**
-   * `on` = {hello(message, fresh), streams(list, complete), frame({meta, data, ack}), problem, change()}, and by their
+   * `on` = {hello(message, fresh), streams(list, complete), frame({meta, data, ack}), problem, change(), pong(tripMs) where wanted}, and by their
    * own names the messages that are passed on as they are: episodes, still, rung, boxes; `place` = {path} of the
    * socket, and {doors} to knock at where it stays shut, see `diagnose`
    */
@@ -91,6 +91,13 @@ export class Connection {
     if (this.retryAt === null) return;
     this.#attempt = 0;
     this.open();
+  }
+
+  /** It was enough: nothing is tried again. */
+  close() {
+    this.#drop();
+    clearTimeout(this.#timers.retry);
+    this.retryAt = null;
   }
 
   #drop() {
@@ -153,6 +160,7 @@ export class Connection {
     else if (message?.type === 'pong') {
       this.#unanswered = 0;
       this.clock.sample(message.t, message.now, now);
+      this.#on.pong?.(now - message.t);
     } else if (message?.type === 'frame_metadata') [this.#meta, this.#metaAt] = [message, now];
     else if (message?.type === 'streams') this.#on.streams(message.streams ?? [], message.complete !== false);
     else if (PASSED_ON.includes(message?.type)) this.#on[message.type]?.(message);
