@@ -41,6 +41,7 @@ LONG = 0.6  # Share of those who come that stay: the lifetimes follow from it.
 FRAMES, FPS = 40, 20.0  # Of what a publisher and a camera send.
 PUBLISHES_EVERY, FILMS_EVERY = 60.0, 40.0  # Seconds, at ten visitors a second.
 ASSET = re.compile(rb"(?:src|href)=\"(static/[^\"]+)\"")
+BUSY = 503  # So many films are made at once that this one has to wait.
 GONE = (404, 409)  # What was asked for is kept no more, or there is nothing yet.
 
 # What viewers ask for, all in turn by chance.
@@ -322,8 +323,9 @@ class Passers:
             kept = json.loads(await self.get(f"api/episodes?{name}") or b"{}").get("episodes") or []
             clip = self.chance.choice(kept)["id"] if kept else None
         if clip is not None:
-            for path in (f"{clip}", f"{clip}/pictures", f"{clip}.mp4"):
+            for path in (f"{clip}", f"{clip}/pictures"):
                 await self.get(f"api/episodes/{path}", may=GONE)
+            await self.get(f"api/episodes/{clip}.mp4", may=(*GONE, BUSY))
 
     # Those who bring something.
 

@@ -77,7 +77,7 @@ def announcement(address: Address, keys: Keys) -> str:
     query = query_of(keys.best)
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # A container without an entry for this user.
+    except (KeyError, OSError, ImportError):  # A container without an entry for this user; Windows.
         user = "user"
     port, host = address.port, address.host
     everywhere = host in ("0.0.0.0", "::")

@@ -20,6 +20,7 @@ from envstream.errors import SharedMemoryError
 from envstream.identity import Identity, identity
 from envstream.links.block import Block
 from envstream.links.channel import Channel, Nature
+from envstream.links.control import can_pass
 from envstream.links.hosting import HostingWorker
 from envstream.links.rendezvous import Rendezvous
 from envstream.links.sidecar import Sidecar
@@ -89,6 +90,9 @@ class Outlet:
 
     def _make_worker(self, kind: str) -> HostingWorker:
         worker: HostingWorker
+        if kind == "process" and not can_pass():
+            log.warning("envstream: this system hands no memory from process to process; %s", THREAD_COST)
+            kind = "thread"
         if kind == "thread":
             from envstream.web.thread import ThreadWorker
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import sys
 from pathlib import Path
 
@@ -21,11 +20,8 @@ LOCKED = dict(line.split("==") for line in LINES)
 
 
 def asked() -> list[Requirement]:
-    """What setup.cfg asks for, of itself and with the extra `all`."""
-    parser = configparser.ConfigParser()
-    parser.read(ROOT / "setup.cfg")
-    texts = parser["options"]["install_requires"] + parser["options.extras_require"]["all"]
-    found = [Requirement(line) for line in texts.splitlines() if line.strip()]
+    """What setup.cfg asks for on Linux."""
+    found = [Requirement(line) for line in lock.ours()]
     return [one for one in found if one.marker is None or one.marker.evaluate({"sys_platform": "linux"})]
 
 
@@ -50,19 +46,17 @@ def test_what_is_needed_is_found_through_extras_and_markers() -> None:
     here = {
         "ours": (
             "1",
-            ["Plain>=1", "with_extra[more]", 'extra-only; extra == "all"', 'other; extra == "rest"'],
+            ["Plain>=1", "with_extra[more]", 'other; extra == "rest"'],
         ),
         "plain": ("2.0+cpu", ['old; python_version < "3"']),
         "with-extra": ("3", ['deep; extra == "more"', 'never; extra == "less"']),
-        "extra-only": ("4", ["plain"]),
         "deep": ("5", ["with-extra"]),
         "stray": ("6", []),
     }
-    found = lock.needed("ours", frozenset({"all"}), here.__getitem__)
-    assert found == {"deep": "5", "extra-only": "4", "plain": "2.0+cpu", "with-extra": "3"}
-    assert lock.text_of(found).splitlines()[-4:] == [
+    found = lock.needed("ours", here.__getitem__)
+    assert found == {"deep": "5", "plain": "2.0+cpu", "with-extra": "3"}
+    assert lock.text_of(found).splitlines()[-3:] == [
         "deep==5",
-        "extra-only==4",
         "plain==2.0",
         "with-extra==3",
     ]

@@ -9,6 +9,7 @@ for in turn; what else is installed is left out, and so are tags of local builds
 from __future__ import annotations
 
 import argparse
+import configparser
 import platform
 from collections.abc import Callable
 from importlib import metadata
@@ -33,20 +34,28 @@ Find = Callable[[str], tuple[str, list[str]]]
 
 
 def installed(name: str) -> tuple[str, list[str]]:
-    """Version and requirements of a package that is here."""
+    """Version and requirements of a package that is here; ours are those that setup.cfg says now."""
     found = metadata.distribution(name)
-    return found.version, list(found.requires or [])
+    return found.version, ours() if name == NAME else list(found.requires or [])
 
 
-def needed(name: str, extras: frozenset[str], find: Find = installed) -> dict[str, str]:
-    """All that a package with extras needs, and what that needs: name → version, in order.
+def ours() -> list[str]:
+    """What setup.cfg asks for, of itself and with the extra `all`."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    asked = settings["options"]["install_requires"] + settings["options.extras_require"]["all"]
+    return [line for line in asked.splitlines() if line.strip()]
+
+
+def needed(name: str, find: Find = installed) -> dict[str, str]:
+    """All that a package needs, and what that needs: name → version, in order.
 
     Raises:
         metadata.PackageNotFoundError: something of it is not installed.
     """
     versions: dict[str, str] = {}
     asked: set[tuple[str, frozenset[str]]] = set()
-    waiting = [(canonicalize_name(name), extras)]
+    waiting: list[tuple[str, frozenset[str]]] = [(canonicalize_name(name), frozenset())]
     while waiting:
         package, wanted = waiting.pop()
         if (package, wanted) in asked:
@@ -73,7 +82,7 @@ def main() -> None:
     )
     parser.parse_args()
     FILE.parent.mkdir(exist_ok=True)
-    FILE.write_text(text_of(needed(NAME, frozenset({"all"}))))
+    FILE.write_text(text_of(needed(NAME)))
     print(f"{FILE.relative_to(ROOT)} is written")
 
 

@@ -16,6 +16,11 @@ _QUIETLY = getattr(socket, "MSG_DONTWAIT", 0) | getattr(socket, "MSG_NOSIGNAL", 
 _MOST_DESCRIPTORS = 64
 
 
+def can_pass() -> bool:
+    """Whether file descriptors go from process to process here. On Windows they do not."""
+    return hasattr(socket, "SCM_RIGHTS") and hasattr(socket, "AF_UNIX")
+
+
 def wake(line: socket.socket) -> None:
     """Tell the other side to look. A line already full of wake-ups needs no further one."""
     try:
