@@ -271,7 +271,7 @@ class Sessions:
     def stats(self) -> dict[str, Any]:
         """What `/streaming/stats` answers."""
         sessions = [each.status(self._clock()) for each in list(self._receptions.values())]
-        return {**self.counts(), "folder": str(self.depot.folder.absolute()), "sessions": sessions}
+        return {**self.counts(), "sessions": sessions}
 
     def counts(self) -> dict[str, Any]:
         """How many there are and were, and what they hold."""
