@@ -7,10 +7,11 @@ turns with the same training without envstream; the other one is stopped meanwhi
 `crowd`: 2,000 idle connections and 200 that send a header's byte a second; a viewer who comes then sees a
 first picture within 1 s, each of 20 times.
 
-`kills`: trainers, servers and viewers are killed at random; after each kill a new viewer has its first
-picture within 3 s of the moment in which there is a training again, the training whose server or viewer was
-killed goes on, and at the end everything that was recorded plays. `scale.py --part kills` does the same to
-Redis, workers and page servers.
+`kills`: trainers, servers and viewers are killed at random, and so are publishers, the server they send to
+and its workers (`uploads.py`). After each kill a new viewer has its first picture, or the upload goes on,
+within 3 s of the moment in which there is a training again, or a publisher; the training whose server or
+viewer was killed goes on. At the end everything that was recorded plays, and no upload has lost a frame.
+`scale.py --part kills` does the same to Redis, workers and page servers.
 
     python benchmarks/faults.py --json faults.json
     python benchmarks/faults.py --part kills --minutes 10
@@ -36,6 +37,7 @@ from typing import Any
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+import uploads
 from common import START_SECONDS, Bar, Row, Spread, Tool, finish, note, parser, table
 from fanout import server_of
 from kills import await_gone
@@ -305,6 +307,8 @@ def crowd(args: argparse.Namespace) -> tuple[list[Row], list[Bar]]:
 class Scene:
     """A training that records, and its viewer; either of them, or the server, can be killed."""
 
+    VICTIMS = ("trainer", "server", "viewer")
+
     def __init__(self, stack: contextlib.ExitStack, folder: Path, env: str) -> None:
         self._folder, self._env = folder, env
         self._stack = stack.enter_context(contextlib.ExitStack())
@@ -352,21 +356,23 @@ class Scene:
 
 
 def kills(args: argparse.Namespace) -> tuple[list[Row], list[Bar]]:
-    moments, took = random.Random(args.seed), {name: [] for name in ("trainer", "server", "viewer")}
+    moments, took = random.Random(args.seed), {name: [] for name in (*Scene.VICTIMS, *uploads.VICTIMS)}
     minutes = 0.2 if args.quick else args.minutes
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         scene = Scene(stack, folder, "CartPole-v1")
+        sent = uploads.Uploads(stack, Path(stack.enter_context(tempfile.TemporaryDirectory())))
         over = time.monotonic() + 60 * minutes
         while time.monotonic() < over:
             time.sleep(moments.uniform(0.05, 2.0))
             victim = moments.choice(list(took))
-            took[victim].append(scene.kill(victim))
+            took[victim].append((scene if victim in Scene.VICTIMS else sent).kill(victim))
             note(f"kills: {victim}, well again after {took[victim][-1]:.2f} s")
         end = psutil.Process(scene.training.server)
         os.kill(scene.training.pid, signal.SIGKILL)
         await_gone([end])
         files, play = recordings(folder)
+        sessions, whole = sent.finish()
     rows = [
         {
             "part": "kills",
@@ -379,11 +385,13 @@ def kills(args: argparse.Namespace) -> tuple[list[Row], list[Bar]]:
         for victim, values in took.items()
     ]
     columns = {"victim": "killed", "times": "times", "median_s": "well again, s", "worst_s": "worst, s"}
-    table(f"Killed at random for {minutes:g} minutes; {files} recordings, {play} play", rows, columns)
+    found = f"{files} recordings, {play} play; {sessions} uploads, {whole} whole"
+    table(f"Killed at random for {minutes:g} minutes; {found}", rows, columns)
     worst = max((row["worst_s"] or 0.0) for row in rows)
     return rows, [
         Bar(f"kills: well again ≤ {RECOVERY_BAR_S:g} s", f"{worst:.2f} s at worst", worst <= RECOVERY_BAR_S),
         Bar("kills: all recordings play", f"{play} of {files}", play == files and files > 0),
+        Bar("kills: all uploads are whole", f"{whole} of {sessions}", whole == sessions),
     ]
 
 

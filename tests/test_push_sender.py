@@ -262,6 +262,13 @@ def test_a_server_that_forgot_what_it_had_is_told_that_it_comes_no_more() -> Non
     assert [text.get("number") for text in said[1:]] == [4, 5]
 
 
+def test_a_publisher_that_was_started_again_goes_on_behind_what_the_server_has() -> None:
+    sender = offered(Sender(START), 2)
+    assert texts(opened(sender, next=5, highest=4)) == []
+    said = [text.get("number") for text in texts(offered(sender, 4).messages())]
+    assert said == [5, 6] and sender.counts()["acknowledged"] == 4
+
+
 def test_the_end_is_said_again_after_a_reconnect_unless_the_server_knows() -> None:
     sender = offered(Sender(START), 1)
     opened(sender)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ENCODINGS = ("jpeg", "png", "raw", "h264", "auto")
+_SECRET = re.compile(r"[!-~]{16,128}")
 _SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -43,6 +44,12 @@ def _how(push: argparse.ArgumentParser) -> None:
     )
     push.add_argument("--duration", type=_number(0.001, 1e9), metavar="S", help="seconds of it; default all")
     push.add_argument("--session-id", type=_session, metavar="ID", help="default: one that nobody else has")
+    push.add_argument(
+        "--resume-token",
+        type=_secret,
+        metavar="TEXT",
+        help="with --session-id: who starts again with the same two goes on where it was killed",
+    )
     push.add_argument("--name", type=_name, help="what the page calls it")
     push.add_argument("--processors", type=_names, default=(), metavar="A,B", help="what it goes through")
 
@@ -77,7 +84,7 @@ def _push(given: argparse.Namespace) -> int:
     from envstream.push.address import Address
     from envstream.push.order import Order, run
 
-    logs.begin(given.log, secrets=[given.token])
+    logs.begin(given.log, secrets=[given.token, given.resume_token])
 
     return run(
         Order(
@@ -91,6 +98,7 @@ def _push(given: argparse.Namespace) -> int:
             fps=given.fps,
             duration=given.duration,
             session_id=given.session_id,
+            resume_token=given.resume_token,
             name=given.name,
             processors=given.processors,
             output=given.output,
@@ -126,6 +134,12 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 def _session(text: str) -> str:
     if not _SESSION.fullmatch(text):
         raise argparse.ArgumentTypeError(f"expected 1 to 64 of A-Z, a-z, 0-9, _ and -, got {text!r}")
+    return text
+
+
+def _secret(text: str) -> str:
+    if not _SECRET.fullmatch(text):
+        raise argparse.ArgumentTypeError("expected 16 to 128 printable ASCII characters without spaces")
     return text
 
 

@@ -53,6 +53,7 @@ class Order:
     fps: float | None = None
     duration: float | None = None
     session_id: str | None = None
+    resume_token: str | None = None
     name: str | None = None
     processors: tuple[str, ...] = ()
     output: Path | None = None
@@ -121,7 +122,7 @@ def _start(order: Order, about: Mapping[str, Any]) -> dict[str, Any]:
     """What begins the session. Its id and token are ours: an answer that is lost locks nobody out."""
     start = {
         "session_id": order.session_id or secrets.token_hex(8),
-        "resume_token": secrets.token_urlsafe(24),
+        "resume_token": order.resume_token or secrets.token_urlsafe(24),
         "name": order.name or _title(order),
         **about,
         "signal_expected": order.signal is not None,
