@@ -123,7 +123,9 @@ class Feed:
         while shot is not None and not self._stopped and not link.over:
             if self._duration is not None and shot.timestamp >= self._duration:
                 return
-            if period and not footage.goes_on:
+            if number < link.sender.had:  # Nothing of that is sent again: its time is over.
+                began = time.monotonic() - number * period
+            elif period and not footage.goes_on:
                 self._until(began + number * period)
             waited = self._room(link)
             outlet.put(shot, rung, 0.0 if footage.goes_on else read, waited)

@@ -57,6 +57,7 @@ class Owed:
     Attributes:
         number: of the newest picture.
         up_to: all up to this number are accounted for.
+        had: the server had all up to this number when the connection began; maybe of a publisher before.
         bytes: of all that is kept.
         lost: numbers that were given up.
         missing: numbers that the server asks for.
@@ -65,11 +66,10 @@ class Owed:
     """
 
     def __init__(self, memory: int = MEMORY, *, goes_on: bool = False) -> None:
-        self.number = self.up_to = self.bytes = 0
+        self.number = self.up_to = self.had = self.bytes = 0
         self.lost = self.missing = self.acknowledged = self.acknowledged_bytes = 0
         self.key_wanted = False
         self._memory, self._goes_on = memory, goes_on
-        self._had = 0  # What the server has of a publisher before this one: all up to this number.
         self._kept: dict[int, tuple[Picture, float]] = {}  # By number, in order; when each was offered.
         self._waiting: deque[int] = deque()
         self._out: set[int] = set()
@@ -109,7 +109,7 @@ class Owed:
         if self._kept and not (self.room(credits) and (self._goes_on or self.bytes + size <= self._memory)):
             return False
         self.number += 1
-        if self.number <= self._had:
+        if self.number <= self.had:
             self.acknowledged += 1
             self.key_wanted = True  # The next one builds on what was never sent.
             return True
@@ -169,7 +169,7 @@ class Owed:
         may have been under way when the connection broke.
         """
         up_to, missing = max(0, up_to), {number for number in missing if 0 < number <= self.number}
-        self._had = up_to
+        self.had = up_to
         self.account(up_to, missing)
         top = max(up_to, *missing) if missing else up_to
         self._out = {number for number in self._kept if up_to < number < top and number not in missing}

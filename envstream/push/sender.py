@@ -67,6 +67,11 @@ class Sender:
         """Whether `offer` takes a picture of ordinary size now."""
         return self._owed.room(self._credits)
 
+    @property
+    def had(self) -> int:
+        """All up to this number the server had when the connection began."""
+        return self._owed.had
+
     def offer(self, picture: Picture, now: float) -> bool:
         """Takes the next picture; False: the window is full, offer it again when something was heard."""
         if self.over or self.state == "ending":
