@@ -9,7 +9,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image, PngImagePlugin, WebPImagePlugin
 
-from envstream.errors import PictureError
+from envstream.errors import DamagedError, PictureError
 from envstream.frame import Pixels
 
 MIME = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
@@ -97,8 +97,15 @@ def unfit(width: int, height: int, format: str) -> str | None:
 
 
 def decode_jpeg(data: bytes) -> Pixels:
-    """JPEG bytes to uint8 RGB pixels of shape (height, width, 3)."""
-    pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB")
+    """JPEG bytes to uint8 RGB pixels of shape (height, width, 3).
+
+    Raises:
+        DamagedError: they are none, or damaged.
+    """
+    try:
+        pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB")
+    except ValueError as error:
+        raise DamagedError(f"the picture cannot be decoded ({error})") from error
     return pixels
 
 
@@ -106,15 +113,15 @@ def decode(data: bytes) -> Pixels:
     """A JPEG, PNG or WebP as uint8 RGB pixels of shape (height, width, 3).
 
     Raises:
-        PictureError: it is none, or damaged.
+        DamagedError: it is none, or damaged.
     """
+    if data[:2] == b"\xff\xd8":
+        return decode_jpeg(data)
     try:
-        if data[:2] == b"\xff\xd8":
-            return decode_jpeg(data)
         with Image.open(io.BytesIO(data), formats=("PNG", "WEBP")) as picture:
             return np.asarray(picture.convert("RGB"), np.uint8)
     except Exception as error:  # Of a dozen kinds, with bytes that lie.
-        raise PictureError(f"the picture cannot be decoded ({error})") from error
+        raise DamagedError(f"the picture cannot be decoded ({error})") from error
 
 
 def resize(pixels: Pixels, width: int, height: int) -> Pixels:

@@ -32,6 +32,10 @@ class PictureError(EnvstreamError, ValueError):
     """Something that was to be shown is not a picture. Says what was expected and what came."""
 
 
+class DamagedError(PictureError):
+    """Bytes that came for a picture cannot be decoded."""
+
+
 class SharedMemoryError(EnvstreamError, OSError):
     """No shared memory could be had for frames."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import time
 import zlib
@@ -156,6 +157,17 @@ def test_each_is_answered_at_the_publishers_socket_and_the_session_goes_on(serve
             result = publisher.result()
             assert result["session_id"] == name and result["video"]["frames"] > 3
     assert get(server.port, "/health", timeout=60)[0] == 200
+
+
+def test_a_screenshot_of_one_that_came_damaged_says_so(server: Alone) -> None:
+    with Publisher(server.port) as publisher:
+        publisher.start(encoding="jpeg", live=True, name="damaged", width=64, height=48)
+        publisher.frame(1, (CORPUS / "picture-bytes-between-markers.jpg").read_bytes())
+        assert answered(publisher, 1) == set()
+        streams = json.loads(get(server.port, "/api/streams")[2])["streams"]
+        name = next(stream["name"] for stream in streams if stream["title"] == "damaged")
+        status, _, body = get(server.port, f"/screen?stream={name}&format=png", timeout=60)
+        assert status == 503 and b"damaged" in body
 
 
 def test_a_camera_that_sends_them_is_told_and_goes_on(server: Alone) -> None:

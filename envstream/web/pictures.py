@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 from envstream import codec
 from envstream.config import PRESETS
 from envstream.encoder import Picture, Rung
-from envstream.errors import PictureError
+from envstream.errors import DamagedError, PictureError
 from envstream.hub import BOXES, EPISODES, Hub
 from envstream.stream import Stream
 from envstream.viewer import Viewer, Watch
@@ -135,6 +135,9 @@ class Pictures:
             _check_size(stream.encoder.size(newest, rung), rung.format)
         try:
             picture = await self._fresh(stream, rung, after, quality(query))
+        except DamagedError:  # A publisher sent it so; browsers draw of it what there is.
+            await self._none(send, "the newest picture came damaged; the next one may be better")
+            return
         except PictureError as error:  # Of a picture that came since.
             raise BadRequest(str(error)) from None
         if picture is None or picture.frame.number <= (after or 0):
