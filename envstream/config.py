@@ -29,9 +29,9 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def _key(default: Any, check: Check, meaning: str) -> Any:
-    """Declare one setting."""
-    metadata = {"check": check, "help": meaning}
+def _key(default: Any, check: Check, meaning: str, *, secret: bool = False) -> Any:
+    """Declare one setting; what is secret is written nowhere."""
+    metadata = {"check": check, "help": meaning, "secret": secret}
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -97,20 +97,28 @@ class StreamConfig:
     videoStreamName: str | None = _key(
         None, checks.or_none(checks.text), "the stream's name; null = the env's id"
     )
-    videoStreamToken: str | None = _key(None, checks.or_none(checks.text), "access token; auto = make one")
+    videoStreamToken: str | None = _key(
+        None, checks.or_none(checks.text), "access token; auto = make one", secret=True
+    )
     videoStreamLog: str = _key(
         "text",
         checks.choice("text", "json"),
         "how the server's processes log: text, or json: one object a line",
     )
     videoStreamTokens: dict[str, str] | None = _key(
-        None, checks.tokens, "tokens by role: {view, control, publish, admin}, 8 characters at least, or auto"
+        None,
+        checks.tokens,
+        "tokens by role: {view, control, publish, admin}, 8 characters at least, or auto",
+        secret=True,
     )
     videoStreamTlsCert: str | None = _key(
-        None, checks.certificate, "PEM certificate chain; serves https; auto = one is made, signed by itself"
+        None,
+        checks.certificate,
+        "PEM certificate chain; serves https; auto = one is made, signed by itself",
+        secret=True,
     )
     videoStreamTlsKey: str | None = _key(
-        None, checks.or_none(checks.file), "PEM private key of the certificate"
+        None, checks.or_none(checks.file), "PEM private key of the certificate", secret=True
     )
     videoStreamAllowedHosts: list[str] = _key([], checks.names, "further host names a reverse proxy may use")
     videoStreamTrustedProxies: list[str] = _key(
@@ -149,6 +157,7 @@ class StreamConfig:
         None,
         checks.or_none(checks.names),
         "tokens of the cameras that there are; null = any, where the page itself needs no token",
+        secret=True,
     )
     videoStreamDetect: str | None = _key(
         None, checks.or_none(checks.model), "find things in pictures: shapes, or the file of a model"
@@ -175,6 +184,7 @@ class StreamConfig:
         None,
         checks.or_none(checks.hub),
         "where this is shown instead: ws:// or wss:// of a server, or redis:// or rediss:// for many of them",
+        secret=True,
     )
     videoStreamRun: str | None = _key(
         None, checks.or_none(checks.text), "what the run is called; null = after the job, or the script"
@@ -263,3 +273,6 @@ def default_of(field: dataclasses.Field[Any]) -> Any:
 
 
 KEYS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in dataclasses.fields(StreamConfig)}
+
+SECRETS = frozenset(name for name, field in KEYS.items() if field.metadata["secret"])
+"""Settings that open something, or name what does."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from envstream.clip import VALUES, Clip, Still
+from envstream.config import SECRETS
 from envstream.frame import Frame
 from envstream.hub import Hub
 from envstream.lane import Lane
@@ -21,7 +22,6 @@ from envstream.stream import Stream
 
 MOST_WAITING = 8  # Pictures of one trainer that wait to be compressed; more wait in its block.
 QUALITY = 90  # Of a clip's JPEGs.
-SECRET = ("videoStreamToken", "videoStreamTlsCert", "videoStreamTlsKey")
 
 Say = Callable[[Stream, str], None]
 Report = Callable[[Stream, str | None], None]  # What is wrong with a finished recording; None = nothing.
@@ -200,5 +200,5 @@ def recorded(hub: Hub, stream: Stream, about: Mapping[str, Any]) -> dict[str, An
         "run": stream.identity.life or hub.run,
         **{key: value for key, value in about.items() if key not in ("clip", "most", "record", "env")},
         "sub_env": about.get("env"),
-        "config": {key: value for key, value in settings.items() if key not in SECRET},
+        "config": {key: value for key, value in settings.items() if key not in SECRETS},
     }

@@ -106,7 +106,7 @@ def value_now(page: Page) -> int | None:
 
 
 def links(page: Page) -> list[str]:
-    return [text.strip() for text in page.tab.locator("#panel a:visible").all_inner_texts()]
+    return [text.strip() for text in page.tab.locator("#panel a:visible:not(.quiet-link)").all_inner_texts()]
 
 
 def saved(page: Page, name: str, path: Path) -> Path:

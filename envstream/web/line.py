@@ -118,7 +118,7 @@ class Line:
 def peer_of(line: socket.socket) -> int | None:
     """The process at the other end of a socket of this machine; None where the system does not tell."""
     option = getattr(socket, "SO_PEERCRED", None)
-    if option is None or line.family != socket.AF_UNIX:
+    if option is None or line.family != getattr(socket, "AF_UNIX", None):
         return None
     try:
         process, _, _ = struct.unpack("3i", line.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
