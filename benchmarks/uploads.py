@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from common import START_SECONDS
+from common import START_SECONDS, note
 from scenery import FPS, film, frames_in, scenes
 from service import WORKER, Service
 
@@ -71,17 +71,26 @@ class Uploads:
         self._over.set()
         self._thread.join()
         self._push.wait(PATIENCE)
-        sessions = [self._folder / f"upload-{number}" for number in range(self._number + 1)]
-        return len(sessions), sum(frames_in(each / "video.mp4") == FRAMES for each in sessions)
+        whole = 0
+        for number in range(self._number + 1):
+            found = frames_in(self._folder / f"upload-{number}" / "video.mp4")
+            whole += found == FRAMES
+            if found != FRAMES:
+                note(f"upload-{number}: {found} of {FRAMES} frames; {self._said(number).read_text()[-600:]}")
+        return self._number + 1, whole
 
     def _begin(self) -> subprocess.Popen[bytes]:
         """Send the film as the session of the present number, or what is left of it."""
         url, name = f"http://127.0.0.1:{self._service.port}", f"upload-{self._number}"
         words: list[Any] = ["--video", self._film, "--session-id", name, "--processors", "stats"]
         words += ["--resume-token", f"the-token-of-{name}"]
-        nothing = subprocess.DEVNULL
-        command = [sys.executable, "-m", "envstream", "push", url, *words, "--encoding", "jpeg"]
-        return subprocess.Popen([*map(str, command), "--fps", str(FPS)], stdout=nothing, stderr=nothing)
+        command = [sys.executable, "-m", "envstream", "push", url, *words, "--encoding", "jpeg", "--verbose"]
+        with self._said(self._number).open("a") as said:
+            return subprocess.Popen([*map(str, command), "--fps", str(FPS)], stdout=said, stderr=said)
+
+    def _said(self, number: int) -> Path:
+        """What the publishers of a session said."""
+        return self._folder.parent / f"said-{number}"
 
     def _follow(self) -> None:
         """When one session has its result, begin the next."""
