@@ -1,8 +1,12 @@
 """Uploads to `envstream serve`, one after the other, whose publisher, server or worker can be killed.
 
-Part of `faults.py`. A film of eight seconds is sent at its own pace, through a processor, again and again,
+Part of `faults.py`. A film of sixteen seconds is sent at its own pace, through a processor, again and again,
 each time as a session of its own. Whoever is killed is started again at once, as a supervisor would; the pool
-starts its workers itself. Well again is when further frames are on disk, or a further session begins.
+starts its workers itself.
+
+Well again is, while the film comes, when further frames are on disk; of a worker, and once the whole film is
+there, when a worker is at it, or its result is there; of a publisher whose film is there, when its successor
+is connected.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil  # type: ignore[import-untyped]
 
@@ -23,9 +27,24 @@ from common import START_SECONDS, note
 from scenery import FPS, film, frames_in, scenes
 from service import WORKER, Service
 
-FRAMES = 8 * FPS
+FRAMES = 16 * FPS
+ENTRY = 16  # Bytes of `frames.idx` for each frame.
 VICTIMS = ("publisher", "serve", "worker")
 PATIENCE = 120.0  # Seconds for the last session's result.
+
+
+class State(NamedTuple):
+    """How far it has come: the session, its frames on disk, and when a worker was first or last at it."""
+
+    session: int
+    frames: int
+    video: int
+
+    def well(self, before: State, frames: bool) -> bool:
+        """Whether it goes on; `frames`: only further frames show that."""
+        if self.session > before.session:
+            return True
+        return self.frames > before.frames if frames else self.video > before.video
 
 
 class Uploads:
@@ -43,28 +62,39 @@ class Uploads:
         self._thread.start()
         stack.callback(self._end)
 
-    def kill(self, victim: str) -> float:
-        """Kill somebody; seconds until it goes on."""
+    def kill(self, victim: str) -> tuple[bool, float]:
+        """Kill somebody; whether the film was still coming, and seconds until it goes on."""
+        while victim == "worker" and not self._workers():
+            time.sleep(0.05)
         began = time.monotonic()
         if victim == "publisher":
             with self._lock:
                 self._push.kill()
                 self._push.wait()
-                before = self._kept()
+                while self._connected():
+                    time.sleep(0.01)
+                before = self._state()
                 self._push = self._begin()
         elif victim == "serve":
             self._service.kill()
-            before = self._kept()
+            before = self._state()
             self._service.start()
         else:
-            before = self._kept()
+            before = self._state()
             for worker in self._workers():
                 os.kill(worker, signal.SIGKILL)
-        while self._kept() <= before:
+        comes = before.frames < FRAMES
+        while not self._well(victim, before, comes):
             if time.monotonic() - began > START_SECONDS:
-                raise RuntimeError(f"no further frame came after the {victim} was killed")
+                raise RuntimeError(f"nothing went on after the {victim} was killed")
             time.sleep(0.01)
-        return time.monotonic() - began
+        return comes, time.monotonic() - began
+
+    def _well(self, victim: str, before: State, comes: bool) -> bool:
+        now = self._state()
+        if victim == "publisher" and not comes:
+            return now.session > before.session or self._connected()
+        return now.well(before, comes and victim != "worker")
 
     def finish(self) -> tuple[int, int]:
         """Let the last one end; how many sessions there were, and how many videos have every frame."""
@@ -100,12 +130,22 @@ class Uploads:
                     self._number += 1
                     self._push = self._begin()
 
-    def _kept(self) -> tuple[int, int]:
-        """The session's number, and the bytes of it that are on disk."""
-        number, size = self._number, 0
+    def _state(self) -> State:
+        number = self._number
+        folder = self._folder / f"upload-{number}"
+        frames, video = FRAMES, 0
         with contextlib.suppress(OSError):
-            size = sum(file.stat().st_size for file in (self._folder / f"upload-{number}").rglob("*.log"))
-        return number, size
+            video = (folder / "video.json").stat().st_mtime_ns
+        with contextlib.suppress(OSError):
+            frames = (folder / "frames.idx").stat().st_size // ENTRY
+        if not folder.exists():
+            frames = 0
+        return State(number, frames, video)
+
+    def _connected(self) -> bool:
+        """Whether the server speaks with the session's publisher."""
+        name, sessions = f"upload-{self._number}", self._service.stats()["sessions"]
+        return any(each["session_id"] == name and each["connected"] for each in sessions)
 
     def _workers(self) -> list[int]:
         found = []

@@ -290,6 +290,13 @@ def test_a_session_that_is_over_is_sent_nothing_more(state: str) -> None:
     assert "session_ended" in sender.problems and sender.state == "processing"
 
 
+@pytest.mark.parametrize("state", ["ended", "processing", "complete"])
+def test_a_publisher_that_is_started_again_when_all_is_there_has_nothing_left_to_send(state: str) -> None:
+    sender = offered(Sender(START), 3)
+    assert opened(sender, state=state, next=8, highest=7) == []
+    assert sender.problems == {} and sender.state == "processing"
+
+
 # --- a source that goes on -----------------------------------------------------------------------------
 
 

@@ -2,7 +2,8 @@
 
 Read from standard input, until its end:
 
-- `open`: `session`, `life`, `folder`, `about`, `up_to`: a job begins; all that comes of it has its `life`.
+- `open`: `session`, `life`, `folder`, `about`, `up_to`, `careful`: a job begins; all that comes of it has its
+  `life`. One of which a process died is gone through frame by frame: it is seen then at which one that was.
 - `more`: `session`, `up_to`: numbers up to it are on the tape, or lost.
 - `end`: `session`, `up_to`, `end`: no more frames; `end["frames"]` is the highest number, else `up_to`.
 - `drop`: `session`: the job is not wanted any more, and its files neither.
@@ -59,6 +60,7 @@ class Task:
     life: int
     folder: Path
     about: Mapping[str, Any]
+    turn: float = TURN  # Seconds that it works at a time; 0 = for one frame.
     job: Job | None = None
     up_to: int = 0
     end: Mapping[str, Any] | None = None
@@ -104,7 +106,9 @@ class Turns:
         task = next((each for each in self._tasks if each.session == session), None)
         if op == "open" and task is None:
             folder = Path(message["folder"])
-            task = Task(str(session), int(message["life"]), folder, message["about"], None, message["up_to"])
+            turn = 0.0 if message.get("careful") else TURN
+            task = Task(str(session), int(message["life"]), folder, message["about"], turn)
+            task.up_to = int(message["up_to"])
             self._tasks.append(task)
         elif task is None:
             return
@@ -145,7 +149,7 @@ class Turns:
         if job is None:
             task.job = Job(task.folder, task.about, partial(self._at, task), self._clock)
         elif job.left(task.last):
-            job.advance(task.last, TURN)
+            job.advance(task.last, task.turn)
             self._tell_progress(task, job)
         else:
             assert task.end is not None

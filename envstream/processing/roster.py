@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from envstream.processing.worker import Worker
 
 log = logging.getLogger("envstream")
 
-MOST_DEATHS = 3  # Of processes that were at work on a job; then it is given up.
+MOST_DEATHS = 3  # Of processes at work on one frame of a job; then the job is given up.
+MOST_ENDS = 10  # Of processes wherever they were in it: who is killed by chance is not to blame, but it ends.
 
 _SLOWER = 10  # Times as much patience while a process starts, and while files are closed, which may be large.
 
@@ -26,7 +28,8 @@ class Assignment:
         told: the `up_to` that its process knows.
         frame: how far it has come, as its process said.
         problem: what its processors did to an earlier process.
-        deaths: processes that died of it.
+        ends: processes that ended at work on it.
+        deaths: how many of them at which frame.
     """
 
     session: str
@@ -38,7 +41,8 @@ class Assignment:
     told: int = 0
     frame: int = 0
     problem: Mapping[str, Any] | None = None
-    deaths: int = 0
+    ends: int = 0
+    deaths: Counter[int] = field(default_factory=Counter)
     worker: Worker | None = None
 
     @property
@@ -167,7 +171,8 @@ class Roster:
                     return
         job.worker, job.told, job.frame = least, job.up_to, 0
         about = {**job.about, **({"problem": job.problem} if job.problem else {})}
-        self._say(job, "open", life=job.life, folder=str(job.folder), about=about, up_to=job.up_to)
+        said = {"life": job.life, "folder": str(job.folder), "about": about, "up_to": job.up_to}
+        self._say(job, "open", **said, careful=job.ends > 0)
         if job.end is not None:
             self._say(job, "end", up_to=job.up_to, end=job.end)
 
@@ -224,7 +229,8 @@ class Roster:
     def _blame(self, job: Assignment, at: Mapping[str, Any], reason: str, now: float) -> None:
         """A process ended while it was at work on this job."""
         processor, number = at.get("processor"), at.get("frame", 0)
-        job.deaths += 1
+        job.ends += 1
+        job.deaths[number] += bool(at)  # Else it had not begun, and it is nothing in the job.
         where = f"at frame {number}"
         if processor:
             log.warning(
@@ -234,8 +240,8 @@ class Roster:
             )
             error = f"the process ended while it was at work ({reason})"
             job.problem = {"processor": processor, "frame": number, "error": error}
-        elif job.deaths >= MOST_DEATHS:
-            self._give_up(job, f"{job.deaths} processes ended in the midst, the last {where} ({reason})", now)
+        elif job.deaths[number] >= MOST_DEATHS or job.ends >= MOST_ENDS:
+            self._give_up(job, f"{job.ends} processes ended in the midst, the last {where} ({reason})", now)
         else:
             log.warning(
                 "envstream: session %s: the process ended (%s) %s; it begins anew", job.session, reason, where

@@ -123,13 +123,15 @@ class Feed:
         while shot is not None and not self._stopped and not link.over:
             if self._duration is not None and shot.timestamp >= self._duration:
                 return
-            if number < link.sender.had:  # Nothing of that is sent again: its time is over.
-                began = time.monotonic() - number * period
-            elif period and not footage.goes_on:
-                self._until(began + number * period)
-            waited = self._room(link)
-            outlet.put(shot, rung, 0.0 if footage.goes_on else read, waited)
             number += 1
+            with link.lock:
+                skipped = link.sender.skip()
+            if skipped:  # Its time is over.
+                began = time.monotonic() - number * period
+            else:
+                if period and not footage.goes_on:
+                    self._until(began + (number - 1) * period)
+                outlet.put(shot, rung, 0.0 if footage.goes_on else read, self._room(link))
             before = time.monotonic()
             shot = reader.next()
             read = time.monotonic() - before

@@ -18,6 +18,9 @@ from envstream.push.sender import Message, Sender
 
 RETRY_FOR = 60.0  # Seconds without a connection after which it is given up.
 FIRST_DELAY, LONGEST_DELAY = 0.25, 5.0  # Seconds before the next attempt.
+SLOWER = (
+    1.3  # Times as long each time. A server that is started again is up in about 2 s; who doubles sleeps on.
+)
 ANSWER = 20.0  # Seconds that a server has to acknowledge the session.
 SILENCE = 30.0  # Seconds without a sign of life after which a connection is taken for dead.
 # Larger messages go in pieces: in between, the peer hears that we live.
@@ -30,11 +33,11 @@ _LATER = (408, 425, 429)  # HTTP: try again.
 
 
 def delays(random: Callable[[], float] = random.random) -> Iterator[float]:
-    """Seconds to wait before each attempt: twice as long each time, and never all at the same moment."""
+    """Seconds to wait before each attempt: longer each time, and never all at the same moment."""
     delay = FIRST_DELAY
     while True:
         yield delay * (0.5 + 0.5 * random())
-        delay = min(2 * delay, LONGEST_DELAY)
+        delay = min(SLOWER * delay, LONGEST_DELAY)
 
 
 class _Hopeless(Exception):

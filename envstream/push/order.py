@@ -270,10 +270,11 @@ class _Push:
     def _say_where(self) -> None:
         order, session = self._order, str(self._sender.start["session_id"])
         places = [order.address.file(session, "result.json"), order.output, order.save_video]
-        counts = self._sender.counts()
+        # Also those that a publisher before this one sent.
+        sent = (self._sender.ended or {}).get("received", self._sender.counts()["acknowledged"])
         self._meter.clear()
         said = ", ".join(str(place) for place in places if place is not None)
-        sys.stdout.write(f"{counts['acknowledged']} pictures sent as session {session}; the result: {said}\n")
+        sys.stdout.write(f"{sent} pictures sent as session {session}; the result: {said}\n")
 
 
 _SERIOUS = ("bad_signal", "session_ended", "too_large", "disk_full", "disk_quota")

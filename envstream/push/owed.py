@@ -103,16 +103,23 @@ class Owed:
             return True
         return len(self._kept) < credits + AHEAD and self.bytes < self._memory
 
+    def skip(self) -> bool:
+        """Passes over the next picture, where the server had it when the connection began."""
+        if self.number >= self.had:
+            return False
+        self.number += 1
+        self.acknowledged += 1
+        self.key_wanted = True  # The next one would build on what was never sent.
+        return True
+
     def offer(self, picture: Picture, now: float, credits: int) -> bool:
         """Takes the next picture; False: there is no room."""
+        if self.skip():
+            return True
         size = len(picture.data)
         if self._kept and not (self.room(credits) and (self._goes_on or self.bytes + size <= self._memory)):
             return False
         self.number += 1
-        if self.number <= self.had:
-            self.acknowledged += 1
-            self.key_wanted = True  # The next one builds on what was never sent.
-            return True
         self._kept[self.number] = picture, now
         self.bytes += size
         self._waiting.append(self.number)

@@ -67,10 +67,9 @@ class Sender:
         """Whether `offer` takes a picture of ordinary size now."""
         return self._owed.room(self._credits)
 
-    @property
-    def had(self) -> int:
-        """All up to this number the server had when the connection began."""
-        return self._owed.had
+    def skip(self) -> bool:
+        """Passes over the next picture, where the server had it when the connection began; else False."""
+        return not self.over and self.state != "ending" and self._owed.skip()
 
     def offer(self, picture: Picture, now: float) -> bool:
         """Takes the next picture; False: the window is full, offer it again when something was heard."""
@@ -212,12 +211,12 @@ class Sender:
         state = str(message.get("state"))
         if self.state == "new":
             self.state = "sending"
-        if state in _OVER:
-            self._over(state)
-            return
         if not message.get("resumed", False):
             self._owed.account(0, ())
         self._owed.resumed(_whole(message.get("next"), 1) - 1, _numbers(message.get("missing")))
+        if state in _OVER:
+            self._over(state)
+            return
         self._end_said = state == "ending" and self.state == "ending"
 
     def _frame_ack(self, message: Mapping[str, Any]) -> None:
