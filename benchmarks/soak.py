@@ -126,7 +126,7 @@ class Plan(NamedTuple):
     calm: float
     run: float
     period: float
-    count: float = 5.0  # For recordings to come and go in.
+    count: float = 40.0  # Recordings come and go in it, and memory that is free goes back to the system.
     settle: float = SETTLES
 
     @classmethod

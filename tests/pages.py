@@ -25,6 +25,13 @@ QUIET = [
 Self = TypeVar("Self", bound="Page")
 
 
+LOOKS = {"desk": (1440, 900), "phone": (390, 844), "lying": (844, 390)}
+
+# Until what follows from another size was painted.
+PAINTED = """new Promise((done) => requestAnimationFrame(() =>
+    requestAnimationFrame(() => setTimeout(done, 100))))"""
+
+
 class Page:
     """A tab, and what the page says of itself in its body's data attributes."""
 
@@ -51,6 +58,21 @@ class Page:
 
     def prepare(self) -> None:
         """What is to happen before the page is opened."""
+
+    def looks(self, lying: bool = False) -> Iterator[str]:
+        """Have the page as large as on a desk and on a phone, light and dark, one after the other.
+
+        Args:
+            lying: also as on a phone that lies on its side.
+        """
+        for name, (width, height) in LOOKS.items():
+            if name == "lying" and not lying:
+                continue
+            self.tab.set_viewport_size({"width": width, "height": height})
+            for scheme in ("light", "dark"):
+                self.tab.emulate_media(color_scheme=scheme)
+                self.tab.evaluate(PAINTED)
+                yield f"{name}, {scheme}"
 
     def data(self, name: str) -> str:
         return str(self.tab.evaluate(f"document.body.dataset.{name}"))

@@ -40,6 +40,7 @@ def test_there_are_scripts() -> None:
     assert {title for title, _ in scripts()} >= ONE_PAGE
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("title", "script"), [pytest.param(*one, id=one[0]) for one in scripts()])
 def test_a_script_runs_as_it_stands(title: str, script: str, tmp_path: Path) -> None:
     if "import ray" in script and find_spec("ray") is None:

@@ -28,6 +28,7 @@ def quality(page: Page) -> int:
     return int(page.tab.inner_text(".codec").removeprefix("JPEG ") or 0)
 
 
+@pytest.mark.long
 def test_the_quality_falls_with_the_line_and_comes_back_with_it(open_page: Callable[..., Page]) -> None:
     with streaming(PictureEnv(grained(), length=50)) as port, Relay(port, kbit=40_000, delay_ms=20) as relay:
         page = open_page(f"http://127.0.0.1:{relay.port}/?codec=jpeg")

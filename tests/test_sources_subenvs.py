@@ -52,7 +52,8 @@ def sb3_subproc(makers: list[Callable[[], Any]]) -> Any:
     return vec_env.SubprocVecEnv(makers, start_method="forkserver")
 
 
-KINDS = [gymnasium_sync, gymnasium_async, sb3_dummy, sb3_subproc]
+# Its workers take half a minute to import what they need; what else they are asked is of `WORKERS`.
+KINDS = [gymnasium_sync, gymnasium_async, sb3_dummy, pytest.param(sb3_subproc, marks=pytest.mark.long)]
 WORKERS = [gymnasium_async, sb3_subproc]
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

@@ -31,12 +31,14 @@ def test_the_streaming_config_streams_by_itself() -> None:
     assert run.returncode == 0 and "watch at" in run.stderr
 
 
+@pytest.mark.long
 def test_several_envs_share_one_page() -> None:
     run = train("env.numEnvs=3", "env.videoStream=true", "train.totalTimesteps=6000")
     assert run.returncode == 0, run.stderr
     assert run.stderr.count("watch at") == 1
 
 
+@pytest.mark.long
 def test_a_model_is_saved_where_it_was_asked_for(tmp_path: Path) -> None:
     run = train(f"train.save={tmp_path / 'model.zip'}", "train.totalTimesteps=300")
     assert run.returncode == 0 and (tmp_path / "model.zip").exists()

@@ -41,7 +41,11 @@ WATCH = Frame(Opcode.TEXT, WATCHES).serialize(mask=True)
 
 
 @pytest.mark.parametrize(
-    "asks", [(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n",), (SHAKE, WATCH)], ids=["MJPEG", "socket"]
+    "asks",
+    [
+        pytest.param((b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n",), id="MJPEG"),
+        pytest.param((SHAKE, WATCH), id="socket", marks=pytest.mark.long),
+    ],
 )
 def test_who_never_reads_loses_the_seat_and_others_keep_theirs(
     asks: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
