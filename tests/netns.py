@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -27,58 +29,82 @@ class Far:
         space: what it is called.
         here: our address, as it is seen from there.
         near, far: the two ends of the wire.
+        wire: what carries packets over a disorderly one.
     """
 
     space: str
     here: str
     near: str
     far: str
+    wire: subprocess.Popen[str] | None = None
 
-    def shape(self, *how: str, here: bool = False) -> None:
-        """Have the wire's way from there, or from here, be as tc's words say; no such words, no test."""
-        if not self._shaped(how, here):
+    def shape(self, *how: str) -> None:
+        """Have the wire's way from there be as tc's words say; no such words, no test."""
+        command = [*self.within, "tc", "qdisc", "replace", "dev", self.far, "root", *how]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
             pytest.skip(f"needs tc's {how[0]} in the kernel")
-
-    def lossy(self) -> None:
-        """Have both ways lose and reorder what goes there; where the kernel has no netem, only lose."""
-        for here in (True, False):
-            netem = "netem", "delay", "20ms", "10ms", "loss", "5%", "reorder", "25%"
-            if not self._shaped(netem, here):  # A bucket without a queue drops what comes at once.
-                self.shape("tbf", "rate", "2mbit", "burst", "8k", "latency", "1ms", here=here)
 
     def cut(self) -> None:
         """Nothing comes through any more, and neither end is told."""
         ip("-n", self.space, "link", "set", self.far, "down")
-
-    def _shaped(self, how: Sequence[str], here: bool) -> bool:
-        device, within = (self.near, []) if here else (self.far, self.within)
-        command = [*within, "tc", "qdisc", "replace", "dev", device, "root", *how]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
     @property
     def within(self) -> list[str]:
         """What a command begins with that is run there."""
         return ["ip", "netns", "exec", self.space]
 
+    def carried(self) -> dict[str, int]:
+        """Ends a disorderly wire: how many packets were `sent`, how many of them `lost` and `overtaken`."""
+        assert self.wire is not None
+        said, _ = self.wire.communicate(timeout=20)
+        counts: dict[str, int] = json.loads(said)
+        return counts
+
 
 @contextlib.contextmanager
-def far_network() -> Iterator[Far]:
-    """Another network; the test is left out where none can be made."""
+def far_network(disorderly: bool = False) -> Iterator[Far]:
+    """Another network; the test is left out where none can be made.
+
+    Args:
+        disorderly: the wire is one of `wire.py`, that loses packets and has others overtake.
+    """
     if not sys.platform.startswith("linux") or not shutil.which("ip") or not shutil.which("tc"):
         pytest.skip("needs ip and tc: on Debian: apt-get install iproute2")
     tag = f"{free_port():x}"
     third = int(tag, 16) % 250
-    far = Far(f"envs{tag}", f"10.213.{third}.1", f"en{tag}", f"ef{tag}")
+    space, near, other = f"envs{tag}", f"en{tag}", f"ef{tag}"
     try:
-        ip("netns", "add", far.space)
+        ip("netns", "add", space)
     except subprocess.CalledProcessError:
         pytest.skip("needs the right to make network namespaces: run the tests as root")
+    wire = None
     try:
-        ip("link", "add", far.near, "type", "veth", "peer", "name", far.far, "netns", far.space)
-        ip("addr", "add", f"{far.here}/24", "dev", far.near)
-        ip("link", "set", far.near, "up")
-        ip("-n", far.space, "addr", "add", f"10.213.{third}.2/24", "dev", far.far)
-        ip("-n", far.space, "link", "set", far.far, "up")
+        if disorderly:
+            wire = _wire(near, other)
+            ip("link", "set", other, "netns", space)
+        else:
+            ip("link", "add", near, "type", "veth", "peer", "name", other, "netns", space)
+        far = Far(space, f"10.213.{third}.1", near, other, wire)
+        ip("addr", "add", f"{far.here}/24", "dev", near)
+        ip("link", "set", near, "up")
+        ip("-n", space, "addr", "add", f"10.213.{third}.2/24", "dev", other)
+        ip("-n", space, "link", "set", other, "up")
         yield far
     finally:
-        ip("netns", "del", far.space)
+        if wire is not None:
+            wire.kill()
+            wire.communicate()
+        ip("netns", "del", space)
+
+
+def _wire(near: str, far: str) -> subprocess.Popen[str]:
+    """A disorderly wire between two devices that it makes; the test is left out where it cannot."""
+    command = [sys.executable, str(Path(__file__).parent / "wire.py"), near, far]
+    wire = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert wire.stdout is not None
+    if wire.stdout.readline() != "ready\n":
+        _, why = wire.communicate()
+        pytest.skip(f"needs /dev/net/tun: {why[-300:]}")
+    return wire

@@ -306,3 +306,11 @@ def test_faults_kills_somebody_and_what_was_recorded_and_sent_is_whole(tmp_path:
     assert sum(row["times"] for row in report["rows"]) > 2
     held = {bar["promise"]: bar["held"] for bar in report["bars"]}
     assert held["kills: all recordings play"] and held["kills: all uploads are whole"]
+
+
+def test_what_the_page_claims_is_held_against_what_it_costs(tmp_path: Path) -> None:
+    rows = quick("claimed", tmp_path)["rows"]
+    assert [(row["env"], row["viewers"]) for row in rows] == [
+        (env, viewers) for env in ("CartPole-v1", "long") for viewers in (0, 1)
+    ]
+    assert all(row["said"] >= 0 for row in rows)

@@ -68,8 +68,7 @@ def stats_of(training: Training) -> dict[str, object]:
 
 
 def test_over_a_way_that_loses_and_reorders_pictures_come_and_training_goes_on(tmp_path: Path) -> None:
-    with far_network() as far:
-        far.lossy()
+    with far_network(disorderly=True) as far:
         training = Training(tmp_path, **PUBLIC)
         try:
             watching = viewer(far, script_of("socket", far, training))
@@ -81,6 +80,8 @@ def test_over_a_way_that_loses_and_reorders_pictures_come_and_training_goes_on(t
             training.is_unharmed()
         finally:
             training.stop()
+        packets = far.carried()
+        assert packets["lost"] > 5 and packets["overtaken"] > 20, packets
 
 
 @pytest.mark.long
