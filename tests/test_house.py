@@ -55,7 +55,7 @@ FLOORS = [
     {"detection.models"},
     {"settings", "frame", "points", "clip", "lane", "episodes", "pyboy_game.__main__", "envs.cartridge"},
     {"codec", "archive", "playback", "planes", "sessions.receipts", "push.footage"},
-    {"detection.shapes", "detection.drawing", "detection.detector", "sent", "smaller"},
+    {"detection.shapes", "detection.drawing", "detection.detector", "sent", "smaller", "push.live"},
     {
         "processors.overlay",
         "processors.stats",
@@ -156,7 +156,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "flask": ("web.",),
     "uvicorn": ("web.",),
     "uvloop": ("web.",),
-    "gymnasium": ("push.footage", "wrappers.", "wrapping", "recipes.", "envs", "envs.", "pyboy_game.catch"),
+    "gymnasium": ("push.live", "wrappers.", "wrapping", "recipes.", "envs", "envs.", "pyboy_game.catch"),
     "torch": (
         "sources.tensors",
         "sources.transfer",
@@ -178,7 +178,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "omegaconf": ("settings",),
     "PIL": ("codec", "sources.text", "processors.overlay", "detection.drawing"),
     "simplejpeg": ("codec",),
-    "av": ("video", "decoder", "push.footage"),
+    "av": ("video", "decoder", "push.footage", "push.live"),
     "cryptography": ("web.tls",),
     "cv2": ("processors.undistort",),
     "onnxruntime": ("detection.onnx_model",),

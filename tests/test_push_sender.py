@@ -269,6 +269,17 @@ def test_a_publisher_that_was_started_again_goes_on_behind_what_the_server_has()
     assert said == [5, 6] and sender.counts()["acknowledged"] == 4
 
 
+def test_what_neither_side_has_is_given_up() -> None:
+    sender = Sender(START)
+    opened(sender, next=3, highest=2)
+    assert [sender.skip(there=False) for _ in range(3)] == [True] * 3
+    assert not sender.skip()
+    said = texts(offered(sender, 1).messages())
+    assert said[0] == {"type": "frames_lost", "from": 3, "to": 3}
+    assert [text.get("number") for text in said[1:]] == [4]
+    assert sender.counts()["acknowledged"] == 2
+
+
 def test_the_end_is_said_again_after_a_reconnect_unless_the_server_knows() -> None:
     sender = offered(Sender(START), 1)
     opened(sender)
@@ -298,6 +309,19 @@ def test_a_publisher_that_is_started_again_when_all_is_there_has_nothing_left_to
 
 
 # --- a source that goes on -----------------------------------------------------------------------------
+
+
+def test_a_source_that_goes_on_begins_behind_what_a_publisher_before_it_sent() -> None:
+    sender = offered(Sender(START, goes_on=True), 2)
+    said = texts(opened(sender, next=5, missing=[5], highest=7))
+    assert [text["number"] for text in said if text["type"] == "frame"] == [8, 9]
+    assert said[0] == {"type": "frames_lost", "from": 5, "to": 5}
+    assert not sender.skip()
+    ack(sender, 9)
+    # From now on the numbers are its own.
+    sender.lost()
+    assert texts(opened(sender, next=10, highest=9)) == []
+    assert [text["number"] for text in texts(offered(sender, 1).messages())] == [10]
 
 
 def test_a_source_that_goes_on_loses_its_oldest_pictures_and_says_so() -> None:

@@ -12,7 +12,7 @@ from typing import Any, cast
 from envstream.errors import EnvstreamError
 from envstream.push.choice import Choice, Rung
 from envstream.push.compressor import Compressor
-from envstream.push.footage import Footage, Shot
+from envstream.push.footage import UNMADE, Footage, Shot
 from envstream.push.link import Link
 from envstream.push.owed import Picture
 from envstream.video import missing
@@ -125,7 +125,8 @@ class Feed:
                 return
             number += 1
             with link.lock:
-                skipped = link.sender.skip()
+                footage.unwanted = link.sender.counts()["had"]
+                skipped = link.sender.skip(there=shot.pixels is not UNMADE)
             if skipped:  # Its time is over.
                 began = time.monotonic() - number * period
             else:

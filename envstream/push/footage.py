@@ -1,12 +1,9 @@
-"""Footage: where pictures come from that are to be sent: a video file, a camera, or an env that is played."""
+"""Footage: where pictures come from that are to be sent; and that of a video file."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import sys
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -18,15 +15,14 @@ from envstream.errors import EnvstreamError
 from envstream.frame import Pixels
 
 USUAL_FPS = 30.0
-_TEST = "lavfi:"  # What is before a test picture of FFmpeg.
-_DEVICES = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}"), "win32": ("dshow", "{}")}
+UNMADE: Pixels = np.zeros((0, 0, 3), np.uint8)
 
 
 class Shot(NamedTuple):
     """A picture.
 
     Attributes:
-        pixels: uint8 RGB of shape (height, width, 3), its own.
+        pixels: uint8 RGB of shape (height, width, 3), its own; `UNMADE` where nobody wants them.
         timestamp: seconds since the first one.
         info: what the env said.
     """
@@ -44,12 +40,14 @@ class Footage(Protocol):
         expected: how many there are; None where that is not known exactly.
         goes_on: whether it does so while nobody takes its pictures.
         damaged: pieces that could not be decoded.
+        unwanted: of so many, the first ones, nobody wants the pixels. May be set while it is read.
     """
 
     fps: float
     expected: int | None
     goes_on: bool
     damaged: int
+    unwanted: int
 
     def shots(self) -> Iterator[Shot]:
         """All pictures; once."""
@@ -58,7 +56,12 @@ class Footage(Protocol):
         """No more pictures. Never raises."""
 
 
-def _loaded() -> Any:
+def loaded() -> Any:
+    """PyAV.
+
+    Raises:
+        EnvstreamError: it is not installed.
+    """
     try:
         import av
     except ImportError as error:
@@ -68,7 +71,8 @@ def _loaded() -> Any:
     return av
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """Why something could not be read, in words."""
     return str(getattr(error, "strerror", None) or error)
 
 
@@ -80,9 +84,10 @@ class VideoFootage:
     """
 
     goes_on = False
+    unwanted = 0
 
     def __init__(self, path: Path) -> None:
-        self._av = _loaded()
+        self._av = loaded()
         if not path.is_file():
             raise EnvstreamError(f"{path}: expected a video file, and there is none")
         self._path, self.damaged = path, 0
@@ -90,13 +95,13 @@ class VideoFootage:
             # Absolute: FFmpeg takes what is before a colon for a protocol.
             self._container: Any = self._av.open(str(path.absolute()))
         except (self._av.error.FFmpegError, OSError, ValueError) as error:
-            raise EnvstreamError(f"{path}: expected a video file ({_reason(error)})") from error
+            raise EnvstreamError(f"{path}: expected a video file ({reason_of(error)})") from error
         if not self._container.streams.video:
             self._container.close()
             raise EnvstreamError(f"{path}: expected a video file, and there is no picture in it")
         self._stream: Any = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
-        self.fps = _rate(self._stream)
+        self.fps = rate_of(self._stream)
         self.expected = self._exactly()
 
     def _exactly(self) -> int | None:
@@ -110,13 +115,13 @@ class VideoFootage:
     def shots(self) -> Iterator[Shot]:
         """All pictures that can be decoded."""
         first, at = None, -1 / self.fps
-        for frame in self._frames():
+        for number, frame in enumerate(self._frames(), 1):
             when = frame.time if frame.time is not None and math.isfinite(frame.time) else None
             if first is None:
                 first = when or 0.0
             # Times that go back belong to a file that was put together of several.
             at = at + 1 / self.fps if when is None else max(when - first, at, 0.0)
-            yield Shot(_pixels(frame), at)
+            yield Shot(pixels_of(frame) if number > self.unwanted else UNMADE, at)
 
     def _frames(self) -> Iterator[Any]:
         packets = self._container.demux(self._stream)
@@ -145,155 +150,14 @@ class VideoFootage:
             self._container.close()
 
 
-def _pixels(frame: Any) -> Pixels:
+def pixels_of(frame: Any) -> Pixels:
     """A decoded frame as pixels, turned as it says that it is to be shown."""
     pixels: Pixels = frame.to_ndarray(format="rgb24")
     turns = round(getattr(frame, "rotation", 0) / 90) % 4  # Counterclockwise.
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
 
-def _rate(stream: Any) -> float:
+def rate_of(stream: Any) -> float:
+    """Pictures a second of a stream of PyAV's."""
     rate = stream.average_rate or stream.guessed_rate
     return min(1000.0, max(0.01, float(rate))) if rate else USUAL_FPS
-
-
-class Beat:
-    """Which pictures of a source to take, for so many a second; None = all. Pure."""
-
-    def __init__(self, fps: float | None) -> None:
-        self._period, self._next = 1 / fps if fps else 0.0, 0.0
-
-    def due(self, at: float) -> bool:
-        """Whether one that comes at this second is to be taken."""
-        if at < self._next - 0.25 * self._period:  # So that one that is a little early is not left out.
-            return False
-        self._next = max(self._next, at - self._period) + self._period
-        return True
-
-
-class CameraFootage:
-    """What a camera sees, from now on, by the monotonic clock.
-
-    Args:
-        device: its number, its path or name, or `lavfi:` and a source of FFmpeg, which is a test picture.
-        fps: pictures a second at most; None = its own rate.
-
-    Raises:
-        EnvstreamError: there is no such camera, or it cannot be read.
-    """
-
-    goes_on = True
-    expected: int | None = None
-
-    def __init__(self, device: str, fps: float | None = None) -> None:
-        self._av = _loaded()
-        self._device, self.damaged = device, 0
-        self._test = device.startswith(_TEST)
-        system, pattern = _DEVICES.get(sys.platform, ("v4l2", "/dev/video{}"))
-        name = pattern.format(device) if device.isdigit() else device
-        kind, name = ("lavfi", device.removeprefix(_TEST)) if self._test else (system, name)
-        options = {} if fps is None or self._test else {"framerate": f"{fps:g}"}
-        try:
-            self._container: Any = self._opened(name, kind, options)
-        except (self._av.error.FFmpegError, OSError, ValueError) as error:
-            raise EnvstreamError(
-                f"camera {device!r} cannot be opened ({_reason(error)}); expected a number such as 0, a "
-                "device such as /dev/video0, or a test picture such as lavfi:testsrc=size=640x480:rate=30"
-            ) from error
-        self._stream: Any = self._container.streams.video[0]
-        own = _rate(self._stream)
-        self.fps = min(own, fps or own)
-        self._beat = Beat(fps)
-
-    def _opened(self, name: str, kind: str, options: Mapping[str, str]) -> Any:
-        try:
-            return self._av.open(name, format=kind, options=dict(options))
-        except self._av.error.FFmpegError:
-            if not options:
-                raise
-            return self._av.open(name, format=kind)  # It has not that rate; pictures are left out.
-
-    def shots(self) -> Iterator[Shot]:
-        """Its pictures, until it is unplugged."""
-        began: float | None = None
-        try:
-            for frame in self._container.decode(self._stream):
-                if self._test and began is not None:  # It is made as fast as it is taken.
-                    time.sleep(max(0.0, began + float(frame.time or 0.0) - time.monotonic()))
-                now = time.monotonic()
-                began = now if began is None else began
-                if self._beat.due(now - began):
-                    yield Shot(_pixels(frame), now - began)
-        except self._av.error.EOFError:
-            return
-        except (self._av.error.FFmpegError, OSError) as error:
-            raise EnvstreamError(
-                f"camera {self._device!r} gives no more pictures ({_reason(error)})"
-            ) from error
-
-    def close(self) -> None:
-        """No more pictures."""
-        with contextlib.suppress(Exception):
-            self._container.close()
-
-
-class EnvFootage:
-    """The screen of a Gymnasium env that is played with random actions, at its natural speed.
-
-    Args:
-        fps: pictures a second at most; None = one a step.
-
-    Raises:
-        EnvstreamError: there is no such env, or it gives no pictures.
-    """
-
-    goes_on = True
-    expected: int | None = None
-    damaged = 0
-
-    def __init__(self, env: str, fps: float | None = None) -> None:
-        import gymnasium
-
-        try:
-            self._env: Any = gymnasium.make(env, render_mode="rgb_array")
-        except Exception as error:  # Whatever an env's own code raises.
-            raise EnvstreamError(f"env {env!r} cannot be made: {error}") from error
-        steps = self._env.metadata.get("render_fps")
-        self._natural = float(steps) if isinstance(steps, (int, float)) and steps > 0 else USUAL_FPS
-        self.fps = min(self._natural, fps or self._natural)
-        self._beat = Beat(fps)
-        self._name, self._stopped = env, threading.Event()
-
-    def shots(self) -> Iterator[Shot]:
-        """Episode after episode."""
-        began = due = time.monotonic()
-        steps, episode, step, total, over = 0, 0, 0, 0.0, True
-        while not self._stopped.is_set():
-            if over:
-                self._env.reset()
-                episode, step, total, over = episode + 1, 0, 0.0, False
-            else:
-                _, reward, terminated, truncated, _ = self._env.step(self._env.action_space.sample())
-                steps, step, total = steps + 1, step + 1, total + float(reward)
-                over = bool(terminated or truncated)
-            info = {"episode": episode, "step": step, "return": round(total, 6), "totalSteps": steps}
-            at = time.monotonic() - began if steps else 0.0
-            if self._beat.due(at):
-                yield Shot(self._screen(), at, info)
-            # What took longer is not made up for.
-            due = max(due + 1 / self._natural, time.monotonic() - 1 / self._natural)
-            self._stopped.wait(due - time.monotonic())
-
-    def _screen(self) -> Pixels:
-        pixels = np.asarray(self._env.render())
-        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
-            raise EnvstreamError(
-                f"env {self._name!r} renders {pixels.dtype} of shape {pixels.shape}: expected uint8 RGB"
-            )
-        return pixels
-
-    def close(self) -> None:
-        """No more pictures."""
-        self._stopped.set()
-        with contextlib.suppress(Exception):
-            self._env.close()

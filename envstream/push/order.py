@@ -17,8 +17,9 @@ from envstream.errors import EnvstreamError
 from envstream.files import replacing, unwritable, write_json
 from envstream.push.address import Address
 from envstream.push.feed import Feed
-from envstream.push.footage import CameraFootage, EnvFootage, Footage, VideoFootage
+from envstream.push.footage import Footage, VideoFootage
 from envstream.push.link import RETRY_FOR, Link
+from envstream.push.live import CameraFootage, EnvFootage
 from envstream.push.meter import Meter
 from envstream.push.owed import MEMORY
 from envstream.push.sender import Sender

@@ -70,6 +70,7 @@ class Owed:
         self.lost = self.missing = self.acknowledged = self.acknowledged_bytes = 0
         self.key_wanted = False
         self._memory, self._goes_on = memory, goes_on
+        self._resumed = False  # Whether a server has ever said what it has.
         self._kept: dict[int, tuple[Picture, float]] = {}  # By number, in order; when each was offered.
         self._waiting: deque[int] = deque()
         self._out: set[int] = set()
@@ -103,13 +104,21 @@ class Owed:
             return True
         return len(self._kept) < credits + AHEAD and self.bytes < self._memory
 
-    def skip(self) -> bool:
-        """Passes over the next picture, where the server had it when the connection began."""
-        if self.number >= self.had:
+    def skip(self, there: bool = True) -> bool:
+        """Passes over the next picture, where the server had it when the connection began.
+
+        Args:
+            there: whether it is here; one that is nowhere is given up.
+        """
+        had = self.number < self.had
+        if there and not had:
             return False
         self.number += 1
-        self.acknowledged += 1
-        self.key_wanted = True  # The next one would build on what was never sent.
+        if had:
+            self.acknowledged += 1
+            self.key_wanted = True  # The next one would build on what was never sent.
+        else:
+            self.lose(self.number, self.number)
         return True
 
     def offer(self, picture: Picture, now: float, credits: int) -> bool:
@@ -169,16 +178,23 @@ class Owed:
         self._marks.clear()
         self._untold = list(self._gone)
 
-    def resumed(self, up_to: int, missing: Collection[int]) -> None:
+    def resumed(self, up_to: int, missing: Collection[int], highest: int = 0) -> None:
         """A new connection: the server has all up to a number, and above it not those that are missing.
 
         Of what lies between those it may not be sure yet, so that it is kept and not sent; those beyond
         may have been under way when the connection broke.
+
+        Args:
+            highest: the highest number that came. What a source that goes on gives comes behind it, where
+                that was of a publisher before this one.
         """
+        before = highest if self._goes_on and not self._resumed else 0
+        self._resumed = True
+        self._begin_behind(before)
         up_to, missing = max(0, up_to), {number for number in missing if 0 < number <= self.number}
         self.had = up_to
         self.account(up_to, missing)
-        top = max(up_to, *missing) if missing else up_to
+        top = max(up_to, before, *missing)
         self._out = {number for number in self._kept if up_to < number < top and number not in missing}
         self._again = deque(number for number in self._kept if number in missing)
         self._waiting = deque(number for number in self._kept if number > top)
@@ -187,6 +203,17 @@ class Owed:
         for number in [*sorted(missing), *range(top + 1, last + 1)]:
             if number <= last and not self._given_up(number):
                 self.lose(number, number)
+
+    def _begin_behind(self, number: int) -> None:
+        """Our first picture is the one behind a number."""
+        if number > 0:
+            self.number += number
+            self._kept = {number + own: entry for own, entry in self._kept.items()}
+            self._waiting = deque(self._kept)
+            self._gone, self._untold = (
+                [(number + first, number + last) for first, last in ranges]
+                for ranges in (self._gone, self._untold)
+            )
 
     def account(self, up_to: int, missing: Collection[int]) -> None:
         """The server has all up to a number."""

@@ -67,9 +67,11 @@ class Sender:
         """Whether `offer` takes a picture of ordinary size now."""
         return self._owed.room(self._credits)
 
-    def skip(self) -> bool:
-        """Passes over the next picture, where the server had it when the connection began; else False."""
-        return not self.over and self.state != "ending" and self._owed.skip()
+    def skip(self, there: bool = True) -> bool:
+        """Passes over the next picture where the server has it, or where it is not `there`; else False."""
+        if self.over or self.state == "ending":
+            return not there
+        return self._owed.skip(there)
 
     def offer(self, picture: Picture, now: float) -> bool:
         """Takes the next picture; False: the window is full, offer it again when something was heard."""
@@ -114,6 +116,7 @@ class Sender:
         """Pictures that were offered, sent, acknowledged, …, and their bytes."""
         owed = self._owed
         return {
+            "had": owed.had,
             "offered": owed.number,
             "sent": self._sent,
             "acknowledged": owed.acknowledged,
@@ -213,7 +216,8 @@ class Sender:
             self.state = "sending"
         if not message.get("resumed", False):
             self._owed.account(0, ())
-        self._owed.resumed(_whole(message.get("next"), 1) - 1, _numbers(message.get("missing")))
+        up_to, highest = _whole(message.get("next"), 1) - 1, _whole(message.get("highest"), 0)
+        self._owed.resumed(up_to, _numbers(message.get("missing")), highest)
         if state in _OVER:
             self._over(state)
             return
