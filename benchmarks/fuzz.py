@@ -5,8 +5,9 @@
     python benchmarks/fuzz.py --seed 1 --only 4711   # one case once more, with what is answered
 
 Everything follows from the seed. No answer may be a 5xx that the description does not tell of, no process
-may end, a viewer and `/health` must be answered all the while, and when all have gone memory, descriptors and
-threads are what they were after the beginning. What failed is written to `--failures`, a line of JSON each.
+may end, none may write down an error of its own, a viewer and `/health` must be answered all the while, and
+when all have gone memory, descriptors and threads are what they were after the beginning. What failed is
+written to `--failures`, a line of JSON each.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ import base64
 import contextlib
 import itertools
 import json
+import re
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -50,9 +54,15 @@ SETTINGS: dict[str, Any] = {
 class Watched:
     """A server's process while it is asked: what it holds, looked at now and then."""
 
-    def __init__(self, name: str, process: psutil.Process, port: int) -> None:
-        self.name, self.port, self._process = name, port, process
+    def __init__(self, name: str, process: psutil.Process, port: int, complaints: Callable[[], str]) -> None:
+        self.name, self.port, self._process, self._complaints = name, port, process, complaints
         self.rss: list[float] = []
+
+    @property
+    def errors(self) -> list[str]:
+        """Errors of its own that it has written down: what each traceback ends with."""
+        said = re.split(r"^Traceback", self._complaints(), flags=re.MULTILINE)[1:]
+        return [next((line for line in each.splitlines()[1:] if line[:1].isalpha()), "") for each in said]
 
     def look(self) -> dict[str, float]:
         """Memory, descriptors and threads now; of a process that is gone, nothing."""
@@ -90,8 +100,10 @@ def servers(folder: Path) -> Any:
             process = alone._process
             assert process is not None
             yield [
-                Watched("beside training", server, port),
-                Watched("alone", psutil.Process(process.pid), alone.port),
+                Watched("beside training", server, port, trainer.complaints),
+                Watched(
+                    "alone", psutil.Process(process.pid), alone.port, lambda: "\n".join(list(alone.said))
+                ),
             ]
 
 
@@ -158,6 +170,8 @@ def judged(
             }
         )
         bars.append(Bar(f"{each.name}: its process lives", "yes" if each.alive else "no", each.alive))
+        errors = Counter(each.errors)
+        bars.append(Bar(f"{each.name}: no error of its own is written down", str(dict(errors)), not errors))
         grown = after <= before * GROWTH + SPARE
         bars.append(
             Bar(f"{each.name}: memory grows no more", f"{before / 1e6:.0f} → {after / 1e6:.0f} MB", grown)

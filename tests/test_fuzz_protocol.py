@@ -32,9 +32,9 @@ from envstream.web.analyze import Refused, Upload
 from envstream.web.auth import Access, Verdict
 from envstream.web.bridge import environment
 from envstream.web.download import attachment
+from envstream.web.frames import short_text
 from envstream.web.messages import is_number, read_message, short_ack, text, whole
 from envstream.web.pictures import BadRequest, Query, quality
-from envstream.web.protocols import short_text
 from envstream.web.sockets import fixed_quality
 from furnished import Furnished, furnished
 

@@ -39,7 +39,7 @@ FLOORS = [
     {"detection.layouts", "detection.score", "bus.address"},
     {"bus.connection"},
     {"bus.tries"},
-    {"checks", "files", "triggers", "pyboy_game.tiles", "pyboy_game.assembler"},
+    {"checks", "files", "triggers", "pyboy_game.tiles", "pyboy_game.assembler", "web.frames"},
     {
         "sessions.events",
         "sessions.fields",
@@ -204,6 +204,7 @@ TESTED_ELSEWHERE = {
     "web.backend": "test_web_app",
     "web.child": "test_web_server",
     "web.asgi": "test_web_server",
+    "web.protocols": "test_web_server",
     "web.sockets": "test_web_server",
     "web.thread": "test_web_server",
     "web.seat": "test_web_pipes",

@@ -71,7 +71,9 @@ def test_of_an_env_no_more_is_rendered_than_was_said() -> None:
     shots = list(itertools.islice(footage.shots(), 3))
     footage.close()
     assert footage.fps == 10
-    assert shots[2].info["totalSteps"] + shots[2].info["episode"] > 4, "steps and resets are more than pictures"
+    assert shots[2].info["totalSteps"] + shots[2].info["episode"] > 4, (
+        "steps and resets are more than pictures"
+    )
 
 
 def test_an_env_that_cannot_be_made_is_one_sentence() -> None:

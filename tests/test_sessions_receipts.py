@@ -14,6 +14,10 @@ def receipts(size: int = 1) -> Receipts:
     return Receipts(LIMITS, size)
 
 
+def test_frames_of_which_no_size_is_known_take_no_room() -> None:
+    assert receipts(0).credits == LIMITS.credits
+
+
 def test_without_news_nothing_is_told() -> None:
     assert not receipts().due(100.0, force=True)
 

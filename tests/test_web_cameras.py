@@ -184,6 +184,22 @@ def test_on_the_usual_socket_boxes_come_to_who_wants_them(server: Alone, running
         assert "boxes" not in kinds
 
 
+def test_a_picture_that_came_damaged_ends_nothing_where_boxes_are_drawn(server: Alone) -> None:
+    token = senders.named()
+    damaged = (Path(__file__).parent / "corpus" / "picture-bytes-between-markers.jpg").read_bytes()
+    with Camera(server.port, token) as camera, Watcher(server.port) as viewer:
+        camera.shoot(1)
+        until(lambda: f"camera {token}" in get(server.port, "/api/streams")[2].decode(), "the stream")
+        viewer.watch(f"camera {token}@boxes")
+        seen, number = 0, 1
+        while seen < 5:  # Pictures that come at once are not all shown.
+            number += 1
+            data = damaged if number % 2 else webcams.jpeg(64, 64, number % 200)
+            camera.shoot(number, data, width=64, height=48 if number % 2 else 64)
+            with contextlib.suppress(TimeoutError):
+                seen += viewer.frame(0.5)[0]["stream"] == f"camera {token}@boxes"
+
+
 def boxes_of(port: int, stream: str) -> list[dict[str, Any]]:
     """What is found in a stream that stands still."""
     with Watcher(port) as viewer:

@@ -19,7 +19,7 @@ class Receipts:
 
     def __init__(self, limits: Limits, size: int) -> None:
         self._limits = limits
-        self._size = float(size)
+        self._size = max(float(size), 1.0)
         self._news = 0  # Frames that the client has not heard of.
         self._said_at = float("-inf")
         self._asked: set[int] = set()

@@ -94,7 +94,8 @@ def uvicorn_config(application: Any, files: Files | None) -> uvicorn.Config:
 
 
 def _grave(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.ERROR
+    """Whether it matters; that a peer left before it was let in does not."""
+    return record.levelno >= logging.ERROR and "without completing handshake" not in str(record.msg)
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

@@ -15,6 +15,7 @@ from envstream.detection.boxes import Box
 from envstream.detection.detector import Detector, Lookout
 from envstream.detection.drawing import draw
 from envstream.detection.models import SHIPPED, load
+from envstream.errors import PictureError
 from envstream.frame import Frame, Pixels
 from envstream.hub import Hub
 from envstream.lane import Lane
@@ -208,11 +209,15 @@ class Lookouts:
         drawn = stream.drawn
         if drawn is None or not drawn.viewers:
             return
+        try:
+            pixels = frame.pixels  # Made of what came, when they are first asked for.
+        except PictureError:
+            return  # It came damaged; the next one is shown.
         if watching is None:
-            self._put(drawn, frame, frame.pixels, now)
+            self._put(drawn, frame, pixels, now)
         elif not len(watching.lane):
             boxes = watching.boxes if frame.captured - watching.captured < FRESH else []
-            made = watching.lane.submit(partial(draw, frame.pixels, boxes))
+            made = watching.lane.submit(partial(draw, pixels, boxes))
             made.add_done_callback(lambda done: self._on_loop(partial(self._drawn, done, drawn, frame, now)))
             made.add_done_callback(lambda done: self._on_loop(partial(self._catch_up, watching, frame)))
 

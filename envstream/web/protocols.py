@@ -13,6 +13,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from envstream.web.frames import is_farewell, short_text
 from envstream.web.guard import plain
 from envstream.web.unread import Unread
 
@@ -25,7 +26,7 @@ TURN = 0.005  # Seconds that one peer's frames may take before others have their
 PIECE = 16 * 1024  # Bytes of them that are dealt with between two looks at the clock.
 LAST_READING = 2.0  # Seconds in which a peer that broke the rules may still send, and read why it is over.
 EXTENSION = "envstream"  # Under this name a scope's extensions hold the protocol that it came by.
-_TOO_LARGE = 1009  # WebSocket close code: a message is larger than is taken here.
+_NO_TEXT, _TOO_LARGE = 1007, 1009  # WebSocket close codes: a text is no UTF-8; a message is too large.
 _NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)  # Python names it from 3.12 on; 25 is Linux's.
 
 
@@ -35,6 +36,7 @@ class HttpProtocol(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _unread: Unread
+    _answering: Any = None  # What is at work on a request.
     drained: Callable[[], None] | None = None  # Called when all that was written has gone to the kernel.
 
     def pause_writing(self) -> None:
@@ -82,6 +84,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._stop_head_timer()
         self._unread.end()
         super().connection_lost(exc)
+        # uvicorn tells the request that came last; of several at once, another one is being answered.
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
@@ -192,7 +202,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         return event
 
     def _take(self, data: bytes) -> None:
-        if self._hung_up and _is_farewell(data):
+        if self._hung_up and is_farewell(data):
             self.transport.close()
         if self._swallows:
             return
@@ -208,6 +218,14 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             if not data:
                 return
         super().data_received(data)
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_text(self.frames):
+            self.frames = []
+            self.hang_up(_NO_TEXT, "a text message is UTF-8")
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": _NO_TEXT})
+            return
+        super().send_receive_event_to_app()
 
     def handle_ping(self) -> None:
         super().handle_ping()
@@ -249,39 +267,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         """After the end."""
 
 
-def _is_farewell(data: bytes) -> bool:
-    """Whether bytes end with a frame that closes, as those of peers do that have understood."""
-    at = data.rfind(b"\x88", -140)
-    return (
-        at >= 0
-        and len(data) - at >= 6
-        and data[at + 1] >= 0x80
-        and at + 6 + (data[at + 1] & 0x7F) == len(data)
-    )
-
-
-def short_text(data: bytes) -> tuple[str | None, int]:
-    """The text of a whole, unfragmented, masked text frame at the beginning of `data`, and the frame's size.
-
-    None where there is no such frame, or where it is longer than 65,535 bytes or no UTF-8 (RFC 6455,
-    section 5.2).
-    """
-    if len(data) < 6 or data[0] != 0x81 or data[1] < 0x80 or data[1] == 0xFF:
-        return None, 0
-    size, start = data[1] & 0x7F, 6
-    if size == 126:
-        size, start = int.from_bytes(data[2:4], "big"), 8
-    end = start + size
-    if len(data) < end or size == 0:
-        return None, 0
-    mask, payload = data[start - 4 : start], data[start:end]
-    if mask != b"\0\0\0\0":
-        key = int.from_bytes((mask * (size // 4 + 1))[:size], "little")
-        payload = (int.from_bytes(payload, "little") ^ key).to_bytes(size, "little")
+def _is_text(parts: list[bytes]) -> bool:
     try:
-        return payload.decode(), end
+        b"".join(parts).decode()
     except UnicodeDecodeError:
-        return None, 0
+        return False
+    return True
 
 
 def _keep_buffers_small(transport: Any) -> None:
