@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import struct
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from envstream import cli
 from envstream.config import StreamConfig
 from envstream.errors import SettingError
 from envstream.web.serve import serve
+from senders import alone
 from serving import Watcher, get, until
 
 START = {"type": "session_start", "session_id": "s1", "width": 4, "height": 4, "fps": 30, "encoding": "raw"}
@@ -194,3 +196,15 @@ def test_a_certificate_that_is_none_is_one_sentence(tmp_path: Path) -> None:
 def test_a_server_of_its_own_shows_nothing_elsewhere() -> None:
     with pytest.raises(SettingError, match="videoStreamHub is for training"):
         serve(StreamConfig(videoStreamHub="ws://hub.example:8080"), {})
+
+
+def test_who_leaves_while_several_requests_are_under_way_leaves_no_error_behind(tmp_path: Path) -> None:
+    asks = b"GET /api/streaming/stats HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with alone(tmp_path / "sessions") as server:
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", server.port)) as peer:
+                peer.sendall(100 * asks)
+                assert peer.recv(1)
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert get(server.port, "/health")[0] == 200
+        assert not [line for line in server.errors if "Traceback" in line]
