@@ -133,6 +133,7 @@ TABLE = [
     Frames("a close with too long a reason", closing(1000, b"r" * 124), 1002),
     Frames("a close whose reason is no UTF-8", closing(1000, b"\xce\xba\xed\xa0\x80"), 1007),
     Frames("a text behind a close", closing(1000) + text(), 1000),
+    Frames("no UTF-8, and then what is no frame", text(BAD_UTF8) + b"\xff" * 64, GONE),
     Frames("no UTF-8 behind a close", closing(1000) + text(BAD_UTF8), 1000),
     Frames("two closes", closing(1000) + closing(1000), 1000),
     *(Frames(f"a close with {code}", closing(code), code) for code in VALID_CODES),

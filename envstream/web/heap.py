@@ -7,6 +7,7 @@ hundreds of megabytes like that, which training beside it could use.
 from __future__ import annotations
 
 import ctypes
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -15,11 +16,18 @@ EVERY = 30.0  # Seconds. It takes some milliseconds where there is much.
 
 
 def keep_small(sleep: Callable[[float], object] = time.sleep) -> threading.Thread | None:
-    """Give back again and again what is free, in a thread; None where the C library cannot."""
+    """Give back again and again what is free, in a thread; None where the C library cannot.
+
+    To be called when all modules are loaded, in a process that is the server's own.
+    """
     try:
         trim = ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError, TypeError):  # It is not glibc; on Windows None names no library.
         return None
+
+    # What is there by now stays, and need not be gone through again and again. So whole collections are soon
+    # done and come often, and encoders that went in a circle with an error do not keep their threads for long.
+    gc.freeze()
 
     def work() -> None:
         while True:

@@ -12,6 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
 
 from envstream.web.frames import is_farewell, short_text
 from envstream.web.guard import plain
@@ -258,7 +259,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self._hung_up or self.transport.is_closing():
             return
         self._hung_up = self._swallows = self.close_sent = True
-        self.conn.send_close(code, reason)
+        if self.conn.state is State.OPEN:  # Else it said so already, as what came before was no frame.
+            self.conn.send_close(code, reason)
         self.transport.write(b"".join(self.conn.data_to_send()))
         # Some do not answer, or go on sending: they may read why, and then they are gone.
         self.close_timer = self.loop.call_later(LAST_READING, self.transport.abort)
