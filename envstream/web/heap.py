@@ -25,8 +25,8 @@ def keep_small(sleep: Callable[[float], object] = time.sleep) -> threading.Threa
     except (OSError, AttributeError, TypeError):  # It is not glibc; on Windows None names no library.
         return None
 
-    # What is there by now stays, and need not be gone through again and again. So whole collections are soon
-    # done and come often, and encoders that went in a circle with an error do not keep their threads for long.
+    # What is there by now stays, and need not be gone through again and again. So whole collections are
+    # soon done and come often, and an encoder that is in a circle with an error is not kept for long.
     gc.freeze()
 
     def work() -> None:
