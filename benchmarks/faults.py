@@ -231,7 +231,7 @@ FAULTS: dict[str, Fault] = {
 def speed(args: argparse.Namespace) -> tuple[list[Row], list[Bar]]:
     rows, chance = [], random.Random(args.seed)
     rounds, seconds = (2, 0.3) if args.quick else (args.rounds, args.seconds)
-    for fault, begin in FAULTS.items():
+    for fault, begin in list(FAULTS.items())[:: 3 if args.quick else 1]:
         note(f"speed: {fault}")
         with contextlib.ExitStack() as stack:
             bare = Sufferer(stack, None, args.env)
@@ -358,7 +358,7 @@ class Scene:
 
 def kills(args: argparse.Namespace) -> tuple[list[Row], list[Bar]]:
     moments, took = random.Random(args.seed), defaultdict[str, list[float]](list)
-    minutes = 0.2 if args.quick else args.minutes
+    minutes = 0.1 if args.quick else args.minutes
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         scene = Scene(stack, folder, "CartPole-v1")
