@@ -20,7 +20,7 @@ import urllib.request
 from typing import Any
 
 from common import Bar, Row, Spread, finish, note, parser, table
-from faults import Sufferer, stream_of, watched
+from faults import Sufferer, of_bare, stream_of, watched
 
 ENVS = ("CartPole-v1", "long")
 WINDOW = 11.0  # Seconds that the page's figure is of, and one more.
@@ -37,7 +37,6 @@ def claimed(port: int) -> dict[str, Any]:
 
 def compared(env: str, watching: bool, rounds: int, seconds: float, window: float, seed: int) -> Row:
     """What it costs, and what is said."""
-    chance = random.Random(seed)
     with contextlib.ExitStack() as stack:
         bare = Sufferer(stack, None, env)
         bare.hold()
@@ -46,12 +45,7 @@ def compared(env: str, watching: bool, rounds: int, seconds: float, window: floa
             stack.enter_context(watched(training.port, stream_of(training.port)))
         time.sleep(1.0)
         training.hold()
-        costs = []
-        for _ in range(rounds):
-            order = [bare, training]
-            chance.shuffle(order)
-            rate = {one: one.speed(seconds) for one in order}
-            costs.append(1 - rate[training] / rate[bare])
+        costs = [1 - ratio for ratio in of_bare(bare, training, rounds, seconds, random.Random(seed))]
         training.go_on()
         time.sleep(window)
         said = claimed(training.port)

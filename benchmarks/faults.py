@@ -228,6 +228,19 @@ FAULTS: dict[str, Fault] = {
 # The parts.
 
 
+def of_bare(
+    bare: Sufferer, training: Sufferer, rounds: int, seconds: float, chance: random.Random
+) -> list[float]:
+    """A training's speed as a share of the bare one's, in turns; both are stopped before and after."""
+    ratios = []
+    for _ in range(rounds):
+        order = [bare, training]
+        chance.shuffle(order)
+        rate = {one: one.speed(seconds) for one in order}
+        ratios.append(rate[training] / rate[bare])
+    return ratios
+
+
 def speed(args: argparse.Namespace) -> tuple[list[Row], list[Bar]]:
     rows, chance = [], random.Random(args.seed)
     rounds, seconds = (2, 0.3) if args.quick else (args.rounds, args.seconds)
@@ -242,12 +255,7 @@ def speed(args: argparse.Namespace) -> tuple[list[Row], list[Bar]]:
             stack.enter_context(begin(training, name))
             time.sleep(SETTLING)
             training.hold()
-            ratios = []
-            for _ in range(rounds):
-                order = [bare, training]
-                chance.shuffle(order)
-                rate = {one: one.speed(seconds) for one in order}
-                ratios.append(rate[training] / rate[bare])
+            ratios = of_bare(bare, training, rounds, seconds, chance)
             spread = Spread.of(ratios)
             slowest = training.counts.slowest
         rows.append(

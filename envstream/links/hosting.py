@@ -18,7 +18,7 @@ from envstream.links.worker import Address, Worker
 log = logging.getLogger("envstream")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0  # Seconds between restarts of a server that keeps dying.
-_STEADY = 10.0  # Seconds after which one that ends is started again soon: it takes one to be up.
+_STEADY = 10.0  # Seconds after which a server counts as healthy again; to start one takes one or two.
 _BRIEF = 1.0  # Seconds: one of another process that is up no longer is not come back to at once.
 _TRIES = 3  # Starts that may fail before the first success until this kind of worker is given up.
 _LOOK_EVERY = 0.05  # Seconds between two looks for a server that another process is starting.

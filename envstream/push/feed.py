@@ -125,7 +125,7 @@ class Feed:
                 return
             number += 1
             with link.lock:
-                footage.unwanted = link.sender.counts()["had"]
+                footage.unwanted = link.sender.had
                 skipped = link.sender.skip(there=shot.pixels is not UNMADE)
             if skipped:  # Its time is over.
                 began = time.monotonic() - number * period

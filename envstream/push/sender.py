@@ -67,11 +67,14 @@ class Sender:
         """Whether `offer` takes a picture of ordinary size now."""
         return self._owed.room(self._credits)
 
+    @property
+    def had(self) -> int:
+        """All up to this number the server had when the connection began."""
+        return self._owed.had
+
     def skip(self, there: bool = True) -> bool:
         """Passes over the next picture where the server has it, or where it is not `there`; else False."""
-        if self.over or self.state == "ending":
-            return not there
-        return self._owed.skip(there)
+        return not there if self.over or self.state == "ending" else self._owed.skip(there)
 
     def offer(self, picture: Picture, now: float) -> bool:
         """Takes the next picture; False: the window is full, offer it again when something was heard."""
@@ -116,7 +119,6 @@ class Sender:
         """Pictures that were offered, sent, acknowledged, …, and their bytes."""
         owed = self._owed
         return {
-            "had": owed.had,
             "offered": owed.number,
             "sent": self._sent,
             "acknowledged": owed.acknowledged,

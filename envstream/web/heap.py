@@ -16,18 +16,18 @@ EVERY = 30.0  # Seconds. It takes some milliseconds where there is much.
 
 
 def keep_small(sleep: Callable[[float], object] = time.sleep) -> threading.Thread | None:
-    """Give back again and again what is free, in a thread; None where the C library cannot.
+    """Have collections be short, and what is free given back again and again, in a thread.
 
-    To be called when all modules are loaded, in a process that is the server's own.
+    None where the C library cannot give back. To be called when all modules are loaded, in a process that
+    is the server's own.
     """
+    # What is there by now stays, and need not be gone through again and again. So whole collections are
+    # soon done and come often, and an encoder that is in a circle with an error is not kept for long.
+    gc.freeze()
     try:
         trim = ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError, TypeError):  # It is not glibc; on Windows None names no library.
         return None
-
-    # What is there by now stays, and need not be gone through again and again. So whole collections are
-    # soon done and come often, and an encoder that is in a circle with an error is not kept for long.
-    gc.freeze()
 
     def work() -> None:
         while True:
