@@ -15,6 +15,9 @@ schemathesis = pytest.importorskip("schemathesis", reason='pip install "gymnasiu
 requests = pytest.importorskip("requests")
 
 
+# schemathesis asks Python's `random` whether a path is to be mutated, which Hypothesis warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
+
 schemathesis.checks.load_all_checks()
 CHECKS = schemathesis.checks.CHECKS.get_by_names(
     [
