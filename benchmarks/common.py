@@ -26,6 +26,9 @@ from statistics import median
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
+# What is installed is compiled, and a process that is begun here does not compile what it loads either.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 START_SECONDS = 90.0  # For a helper to come up; a first software-rendered picture may take a while.
 
 Row = dict[str, Any]

@@ -20,6 +20,9 @@ from envstream.frame import Frame
 sys.path.insert(0, str(Path(__file__).parent))
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+# Hundreds of processes begin here: where nothing compiled may be kept, each compiles all that it loads.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # Runs of tests find each other's servers no more than those of two users do.
 _MEETING = tempfile.TemporaryDirectory(prefix="envstream-")
 os.environ["XDG_RUNTIME_DIR"] = _MEETING.name
