@@ -102,6 +102,9 @@ RARE = {
 RARE |= {"/api/screenshot": 0.4, "/stream": 0.1, "/sessions/{id}/{file}": 2.0}
 
 
+FLOOD = 300_000  # Bytes of requests, one behind the other.
+
+
 @dataclass
 class Case:
     """One thing to send.
@@ -169,7 +172,10 @@ def _request(draw: random.Random, index: int) -> Case:
         else draw.choice(("evil.example", "", "[::1", "localhost:0", "\xff"))
     )
     body = _body(draw, path, headers) if method in ("POST", "PUT", "PATCH") else b""
-    data = message(method, target, [("Host", host), *headers], body)
+    said = [("Host", host), *headers]
+    data = message(method, target, said, body)
+    if body and draw.random() < 0.1:
+        data = message(method, target, [*said, ("Transfer-Encoding", "chunked")]) + _chunked(draw, body)
     leaves = where == "/stream" or "after=" in target
     alone = leaves or len(data) > 20_000 or host != "127.0.0.1"
     return Case(index, "alone" if alone else "request", f"{method} {where}", data, method, leaves=leaves)
@@ -181,6 +187,13 @@ def message(method: str, target: str, headers: list[tuple[str, str]], body: byte
     if body:
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body
+
+
+def _chunked(draw: random.Random, body: bytes) -> bytes:
+    """A body in pieces, of a byte each or more."""
+    size = draw.choice((1, 7, 1000, 70_000))
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
 
 
 def _resolved(part: dict[str, Any]) -> dict[str, Any]:
@@ -244,6 +257,9 @@ def _broken(draw: random.Random, index: int) -> Case:
         file = draw.choice(files)
         return Case(index, "broken", file.name, mutated(draw, file.read_bytes()), leaves=True)
     made = _request(draw, index)
+    if draw.random() < 0.01:  # Nobody waits for that many answers.
+        many = made.data * (FLOOD // len(made.data) + 1)
+        return Case(index, "broken", f"{made.where}, many at once", many, leaves=True)
     return Case(index, "broken", made.where, mutated(draw, made.data), leaves=True)
 
 

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -263,3 +264,14 @@ def streaming(env: Any, *, still: bool = False, **settings: Any) -> Iterator[int
         wrapped.close()
         ours = [t for t in set(threading.enumerate()) - before if t.name.startswith("envstream")]
         until(lambda: not any(thread.is_alive() for thread in ours), "the server's end")
+
+
+def drained(connection: socket.socket) -> bytes:
+    """Read until the server closes; fails when it does not."""
+    data = b""
+    try:
+        while chunk := connection.recv(65536):
+            data += chunk
+    except ConnectionError:
+        pass
+    return data

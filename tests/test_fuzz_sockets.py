@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envstream.web.messages import LONGEST_MESSAGE
-from envstream.web.protocols import MOST_FRAGMENTS
+from envstream.web.socket_protocol import MOST_FRAGMENTS
 from fakes import PictureEnv
 from serving import BENCHMARKS, Watcher, get, stats, streaming, until
 

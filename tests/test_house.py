@@ -100,7 +100,8 @@ FLOORS = [
     },
     {"web.auth"},
     {"web.guard", "web.gate"},
-    {"web.protocols"},
+    {"web.http_protocol"},
+    {"web.socket_protocol"},
     {"web.door", "web.seat", "web.outbox", "bus.postbox", "bus.register", "bus.remote"},
     {"web.delivery", "bus.crew"},
     {
@@ -204,7 +205,7 @@ TESTED_ELSEWHERE = {
     "web.backend": "test_web_app",
     "web.child": "test_web_server",
     "web.asgi": "test_web_server",
-    "web.protocols": "test_web_server",
+    "web.socket_protocol": "test_fuzz_sockets",
     "web.sockets": "test_web_server",
     "web.thread": "test_web_server",
     "web.seat": "test_web_pipes",

@@ -22,9 +22,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from envstream.config import StreamConfig
 from envstream.entrance import keys_of
-from envstream.web import protocols
 from fakes import PictureEnv
-from serving import Watcher, get, stats, streaming, until
+from serving import Watcher, drained, get, stats, streaming, until
 
 NAME = "PictureEnv"
 
@@ -326,7 +325,7 @@ def test_malformed_http_ends_that_connection_and_nobody_elses(port: int, mess: b
     with Watcher(port, NAME) as good, socket.create_connection(("127.0.0.1", port), timeout=5) as bad:
         bad.sendall(mess)
         bad.shutdown(socket.SHUT_WR)
-        _drain(bad)
+        drained(bad)
         good.frame()
 
 
@@ -338,19 +337,8 @@ def test_garbage_after_a_websocket_handshake_ends_that_connection(port: int) -> 
         )
         assert b"101" in bad.recv(4096)
         bad.sendall(b"\xff" * 64)
-        _drain(bad)
+        drained(bad)
         good.frame()
-
-
-def _drain(connection: socket.socket) -> bytes:
-    """Read until the server closes; fails when it does not."""
-    data = b""
-    try:
-        while chunk := connection.recv(65536):
-            data += chunk
-    except ConnectionError:
-        pass
-    return data
 
 
 def test_a_reader_that_never_reads_delays_nobody(port: int) -> None:
@@ -371,19 +359,6 @@ def test_a_connection_that_is_reset_leaves_its_seat(port: int) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
     until(lambda: stats(port)["clients_connected"] == before, "the seat to be free")
-
-
-def test_headers_that_do_not_come_are_waited_for_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocols, "HEADER_SECONDS", 0.2)
-    with streaming(PictureEnv()) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as slow:
-        slow.sendall(b"GET / HTTP/1.1\r\nHost: loc")
-        assert _drain(slow).startswith(b"HTTP/1.1 408")
-
-
-def test_headers_without_end_are_refused(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as endless:
-        endless.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X-A: b\r\n" * 6000)
-        assert _drain(endless).startswith(b"HTTP/1.1 431")
 
 
 # Access.

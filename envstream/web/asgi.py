@@ -15,9 +15,9 @@ from envstream.web.bridge import Bridge
 from envstream.web.cameras import CameraSocket, camera_in, name_of, view_of
 from envstream.web.fanout import Fanout
 from envstream.web.gate import Gate, role_of
+from envstream.web.http_protocol import EXTENSION
 from envstream.web.limits import seconds
 from envstream.web.pictures import BadRequest, Pictures, Query, answer
-from envstream.web.protocols import EXTENSION
 from envstream.web.publishers import PublisherSocket
 from envstream.web.roles import Role
 from envstream.web.selftest import MOST, SelfTests

@@ -22,8 +22,8 @@ from envstream.stream import Stream
 from envstream.timing import Timing
 from envstream.web.asking import Ask
 from envstream.web.lookouts import Lookouts
-from envstream.web.protocols import SocketProtocol
 from envstream.web.publishers import PublisherSocket, Receive, Send, Talk
+from envstream.web.socket_protocol import SocketProtocol
 from envstream.wire import finite
 
 Answer = tuple[Response, int]

@@ -12,8 +12,9 @@ from typing import Any
 import uvicorn
 
 from envstream.errors import AddressError
+from envstream.web.http_protocol import HttpProtocol
 from envstream.web.messages import LONGEST_MESSAGE
-from envstream.web.protocols import HttpProtocol, SocketProtocol
+from envstream.web.socket_protocol import SocketProtocol
 from envstream.web.tls import Files
 
 PORTS_TRIED = 100  # From the wanted port upwards, when it is taken.

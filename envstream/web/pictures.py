@@ -16,8 +16,8 @@ from envstream.hub import BOXES, EPISODES, Hub
 from envstream.stream import Stream
 from envstream.viewer import Viewer, Watch
 from envstream.web.fanout import Fanout
+from envstream.web.http_protocol import HttpProtocol
 from envstream.web.pipes import BOUNDARY, Headers, Once, PartPipe, stamps
-from envstream.web.protocols import HttpProtocol
 from envstream.web.seat import Seat
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]

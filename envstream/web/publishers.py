@@ -20,7 +20,7 @@ from envstream.sessions.reception import Reception
 from envstream.sessions.session import Session
 from envstream.sessions.table import Sessions
 from envstream.web.pipes import socket_frame
-from envstream.web.protocols import SocketProtocol
+from envstream.web.socket_protocol import SocketProtocol
 from envstream.wire import compact
 
 log = logging.getLogger("envstream")

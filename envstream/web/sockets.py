@@ -17,9 +17,9 @@ from envstream.viewer import Viewer, Watch
 from envstream.web.fanout import Fanout
 from envstream.web.messages import Ack, is_number, read_message, short_ack, status_text, text, whole
 from envstream.web.pipes import SocketPipe
-from envstream.web.protocols import SocketProtocol
 from envstream.web.roles import ADMIN, Role
 from envstream.web.seat import Seat
+from envstream.web.socket_protocol import SocketProtocol
 from envstream.wire import compact
 
 log = logging.getLogger("envstream")

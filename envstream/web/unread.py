@@ -1,11 +1,16 @@
-"""Unread: what becomes of a connection whose other end takes nothing any more."""
+"""Unread: how much may wait on a connection, and what becomes of one that takes nothing any more."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import sys
 from typing import Any
 
 UNREAD_SECONDS = 40.0  # After which a connection is ended of whose bytes none was taken.
+UNSENT_BYTES = 16 * 1024  # What the kernel may hold of a connection that it has not sent yet.
+_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)  # Python names it from 3.12 on; 25 is Linux's.
 
 
 class Unread:
@@ -38,3 +43,14 @@ class Unread:
             self._watch()
         else:
             self._transport.abort()
+
+
+def keep_buffers_small(transport: Any) -> None:
+    """Have little wait behind a slow reader, here and in the kernel."""
+    transport.set_write_buffer_limits(high=UNSENT_BYTES)
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if sys.platform == "linux":
+                connection.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, UNSENT_BYTES)

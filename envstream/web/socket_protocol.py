@@ -1,118 +1,24 @@
-"""uvicorn's connection protocols with the limits it does not have, and small buffers."""
+"""WebSocket on one connection, as uvicorn speaks it, with a short way for texts and limits of its own."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import socket
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
 from envstream.web.frames import is_farewell, short_text
 from envstream.web.guard import plain
-from envstream.web.unread import Unread
+from envstream.web.http_protocol import EXTENSION, TURN
+from envstream.web.unread import Unread, keep_buffers_small
 
-HEADER_SECONDS = 10.0  # For a request's headers to arrive whole.
-HEADER_BYTES = 32 * 1024
-UNSENT_BYTES = 16 * 1024  # What the kernel may hold of a connection that it has not sent yet.
 MOST_UNREAD = 256 * 1024  # Bytes of answers to pings that a peer may leave unread.
 MOST_FRAGMENTS = 65_536  # Of one message: empty ones have no end that its size would set.
-TURN = 0.005  # Seconds that one peer's frames may take before others have their turn.
-PIECE = 16 * 1024  # Bytes of them that are dealt with between two looks at the clock.
+PIECE = 16 * 1024  # Bytes of frames that are dealt with between two looks at the clock.
 LAST_READING = 2.0  # Seconds in which a peer that broke the rules may still send, and read why it is over.
-EXTENSION = "envstream"  # Under this name a scope's extensions hold the protocol that it came by.
 _NO_TEXT, _TOO_LARGE = 1007, 1009  # WebSocket close codes: a text is no UTF-8; a message is too large.
-_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)  # Python names it from 3.12 on; 25 is Linux's.
-
-
-class HttpProtocol(HttpToolsProtocol):
-    """HTTP: headers must come in time and in size, and little is queued behind a slow reader."""
-
-    _head_timer: asyncio.TimerHandle | None = None
-    _head_bytes = 0
-    _unread: Unread
-    _answering: Any = None  # What is at work on a request.
-    drained: Callable[[], None] | None = None  # Called when all that was written has gone to the kernel.
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._unread.begin()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._unread.end()
-        if self.drained is not None:
-            self.drained()
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        _keep_buffers_small(transport)
-        self._unread = Unread(self.loop, transport)
-        self._head_timer = self.loop.call_later(HEADER_SECONDS, self._too_slow)
-
-    def data_received(self, data: bytes) -> None:
-        # In pieces: what follows the headers in the same read is not counted with them.
-        while data and self._head_timer is not None and not self.transport.is_closing():
-            room = HEADER_BYTES - self._head_bytes
-            if room <= 0:
-                self._refuse(431, b"Request Header Fields Too Large")
-                return
-            piece, data = data[:room], data[room:]
-            self._head_bytes += len(piece)
-            super().data_received(piece)
-        if data and not self.transport.is_closing():
-            super().data_received(data)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        if self._head_timer is None:  # A further request on the same connection.
-            self._head_bytes = 0
-            self._head_timer = self.loop.call_later(HEADER_SECONDS, self._too_slow)
-
-    def on_headers_complete(self) -> None:
-        self._stop_head_timer()
-        super().on_headers_complete()
-        scope: Any = self.scope
-        scope.setdefault("extensions", {})[EXTENSION] = self
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_head_timer()
-        self._unread.end()
-        super().connection_lost(exc)
-        # uvicorn tells the request that came last; of several at once, another one is being answered.
-        if self._answering is not None:
-            self._answering.disconnected = True
-            self._answering.message_event.set()
-
-    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        self._answering = cycle
-        super()._start_asgi_task(cycle, app)
-
-    def _stop_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _too_slow(self) -> None:
-        self._head_timer = None
-        if not self.transport.is_closing():
-            self._refuse(408, b"Request Timeout")
-
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(400, b"Bad Request")
-
-    def _refuse(self, status: int, reason: bytes) -> None:
-        self._stop_head_timer()
-        said = {**plain(), "content-length": "0", "connection": "close"}
-        head = "".join(f"{name}: {value}\r\n" for name, value in said.items()).encode()
-        self.transport.write(b"HTTP/1.1 %d %s\r\n%s\r\n" % (status, reason, head))
-        self.transport.close()
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
@@ -134,7 +40,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        _keep_buffers_small(transport)
+        keep_buffers_small(transport)
         self._unread = Unread(self.loop, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -275,13 +181,3 @@ def _is_text(parts: list[bytes]) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _keep_buffers_small(transport: Any) -> None:
-    transport.set_write_buffer_limits(high=UNSENT_BYTES)
-    connection = transport.get_extra_info("socket")
-    if connection is not None:
-        with contextlib.suppress(OSError):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if sys.platform == "linux":
-                connection.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, UNSENT_BYTES)

@@ -1,0 +1,165 @@
+"""HTTP on one connection, as uvicorn speaks it, with the limits that it does not have."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from envstream.web.guard import plain
+from envstream.web.unread import Unread, keep_buffers_small
+
+HEADER_SECONDS = 10.0  # For a request's headers to arrive whole.
+HEADER_BYTES = 32 * 1024
+TURN = 0.005  # Seconds that what one peer sent may take before others have their turn.
+PIECE = 4 * 1024  # Bytes of it that are parsed between two looks at the clock; 200 requests at most.
+EXTENSION = "envstream"  # Under this name a scope's extensions hold the protocol that it came by.
+
+
+class Turns(FlowControl):
+    """Has what one peer sent dealt with in turns, and while nothing more of it is wanted, no further.
+
+    There is room for ten thousand requests, or for forty thousand pieces of one, in what is read at once.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, transport: Any, take: Callable[[bytes], None]
+    ) -> None:
+        super().__init__(transport)
+        self._loop, self._take = loop, take
+        self._due = False  # Whether a turn is to come.
+        self.waits = b""
+
+    def came(self, data: bytes) -> None:
+        """Deal with it, now or later."""
+        self.waits += data
+        if not self._due:
+            self._turn()
+
+    def resume_reading(self) -> None:
+        if self.read_paused and self.waits:  # More is read when that has been dealt with.
+            self.read_paused = False
+            self._later()
+        else:
+            super().resume_reading()
+
+    def _turn(self) -> None:
+        self._due = False
+        until = time.perf_counter() + TURN
+        while self.waits and not self.read_paused and not self._transport.is_closing():
+            if time.perf_counter() > until:
+                self._later()
+                return
+            piece, self.waits = self.waits[:PIECE], self.waits[PIECE:]
+            self._take(piece)
+        if not self.waits and not self.read_paused:
+            self._transport.resume_reading()
+
+    def _later(self) -> None:
+        self._transport.pause_reading()
+        if not self._due:
+            self._due = True
+            self._loop.call_soon(self._turn)
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """HTTP: headers must come in time and in size, and little is queued behind a slow reader."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+    _unread: Unread
+    _turns: Turns
+    _answering: Any = None  # What is at work on a request.
+    drained: Callable[[], None] | None = None  # Called when all that was written has gone to the kernel.
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread.begin()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unread.end()
+        if self.drained is not None:
+            self.drained()
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        keep_buffers_small(transport)
+        self._unread = Unread(self.loop, transport)
+        self.flow = self._turns = Turns(self.loop, transport, self._take)
+        self._head_timer = self.loop.call_later(HEADER_SECONDS, self._too_slow)
+
+    def data_received(self, data: bytes) -> None:
+        self._turns.came(data)
+
+    def _take(self, data: bytes) -> None:
+        # In pieces: what follows the headers in the same read is not counted with them.
+        while data and self._head_timer is not None and not self.transport.is_closing():
+            room = HEADER_BYTES - self._head_bytes
+            if room <= 0:
+                self._refuse(431, b"Request Header Fields Too Large")
+                return
+            piece, data = data[:room], data[room:]
+            self._head_bytes += len(piece)
+            super().data_received(piece)
+        if data and not self.transport.is_closing():
+            super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._head_timer is None:  # A further request on the same connection.
+            self._head_bytes = 0
+            self._head_timer = self.loop.call_later(HEADER_SECONDS, self._too_slow)
+
+    def on_headers_complete(self) -> None:
+        self._stop_head_timer()
+        super().on_headers_complete()
+        scope: Any = self.scope
+        scope.setdefault("extensions", {})[EXTENSION] = self
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_head_timer()
+        self._unread.end()
+        super().connection_lost(exc)
+        # uvicorn tells the request that came last; of several at once, another one is being answered.
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.pipeline:  # One is answered after the other: what comes behind them may wait.
+            self.flow.pause_reading()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _too_slow(self) -> None:
+        self._head_timer = None
+        if self._turns.waits:  # They have come, and wait for the answer to a request before them.
+            self._head_timer = self.loop.call_later(HEADER_SECONDS, self._too_slow)
+        elif not self.transport.is_closing():
+            self._refuse(408, b"Request Timeout")
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, b"Bad Request")
+
+    def _refuse(self, status: int, reason: bytes) -> None:
+        self._stop_head_timer()
+        if self._answering is not None and not self._answering.response_complete:
+            self.transport.abort()  # Who is in the midst of an answer would take this for a part of it.
+            return
+        said = {**plain(), "content-length": "0", "connection": "close"}
+        head = "".join(f"{name}: {value}\r\n" for name, value in said.items()).encode()
+        self.transport.write(b"HTTP/1.1 %d %s\r\n%s\r\n" % (status, reason, head))
+        self.transport.close()
