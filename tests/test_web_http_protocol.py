@@ -84,8 +84,28 @@ def test_what_is_no_request_does_not_get_into_the_answer_under_way(port: int) ->
     with connected(port) as peer:
         peer.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert peer.recv(12) == b"HTTP/1.1 200"
-        peer.sendall(b"what is this\r\n\r\n")
-        assert b"HTTP/1.1" not in drained(peer)
+        peer.sendall(b"what is this\r\n\r\n" * 1000)
+        came = b""
+        while came.count(b"image/jpeg") < 20:
+            piece = peer.recv(2**16)
+            assert piece and b"HTTP/1.1" not in piece
+            came += piece
+
+
+def test_what_is_no_request_is_told_so_behind_the_answers_to_others(port: int) -> None:
+    with connected(port) as peer:
+        peer.sendall(ASKED * 20 + b"what is this\r\n\r\n" + ASKED)
+        statuses = [answer[:3] for answer in drained(peer).split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [b"200"] * 20 + [b"400"]
+
+
+@pytest.mark.parametrize("before", [0, 5])
+def test_a_body_that_is_none_is_told_so(port: int, before: int) -> None:
+    head = b"POST /analyze HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with connected(port) as peer:
+        peer.sendall(ASKED * before + head + b"1\r\na\r\nno length\r\n" + ASKED * 200)
+        statuses = [answer[:3] for answer in drained(peer).split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [b"200"] * before + [b"400"]
 
 
 def test_what_is_no_request_is_told_so(port: int) -> None:

@@ -74,6 +74,7 @@ class HttpProtocol(HttpToolsProtocol):
     _unread: Unread
     _turns: Turns
     _answering: Any = None  # What is at work on a request.
+    _refusal: tuple[int, bytes] | None = None  # What is said when nothing is at work any more.
     drained: Callable[[], None] | None = None  # Called when all that was written has gone to the kernel.
 
     def pause_writing(self) -> None:
@@ -97,6 +98,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._turns.came(data)
 
     def _take(self, data: bytes) -> None:
+        if self._refusal is not None:
+            return
         # In pieces: what follows the headers in the same read is not counted with them.
         while data and self._head_timer is not None and not self.transport.is_closing():
             room = HEADER_BYTES - self._head_bytes
@@ -134,6 +137,9 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.pipeline:  # One is answered after the other: what comes behind them may wait.
             self.flow.pause_reading()
+        elif self._refusal is not None and not self.transport.is_closing():
+            refusal, self._refusal = self._refusal, None
+            self._refuse(*refusal)
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._answering = cycle
@@ -156,9 +162,18 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, reason: bytes) -> None:
         self._stop_head_timer()
-        if self._answering is not None and not self._answering.response_complete:
-            self.transport.abort()  # Who is in the midst of an answer would take this for a part of it.
+        if self._refusal is not None:
             return
+        if self.pipeline and self.cycle is not None and self.cycle.more_body:
+            self.pipeline.popleft()  # The rest of it will not come.
+        answering = self._answering
+        if answering is not None and not answering.response_complete:
+            if not answering.more_body:
+                self._refusal = status, reason  # Its turn is behind the answers to what came before.
+                return
+            if answering.response_started:
+                self.transport.abort()
+                return
         said = {**plain(), "content-length": "0", "connection": "close"}
         head = "".join(f"{name}: {value}\r\n" for name, value in said.items()).encode()
         self.transport.write(b"HTTP/1.1 %d %s\r\n%s\r\n" % (status, reason, head))
