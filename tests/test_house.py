@@ -96,6 +96,7 @@ FLOORS = [
         "web.bridge",
         "web.roles",
         "web.limits",
+        "web.turns",
         "web.tls",
     },
     {"web.auth"},

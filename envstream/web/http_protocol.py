@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,12 +10,11 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from envstream.web.guard import plain
+from envstream.web.turns import Turn
 from envstream.web.unread import Unread, keep_buffers_small
 
 HEADER_SECONDS = 10.0  # For a request's headers to arrive whole.
 HEADER_BYTES = 32 * 1024
-TURN = 0.005  # Seconds that what one peer sent may take before others have their turn.
-PIECE = 4 * 1024  # Bytes of it that are parsed between two looks at the clock; 200 requests at most.
 EXTENSION = "envstream"  # Under this name a scope's extensions hold the protocol that it came by.
 
 
@@ -32,13 +30,14 @@ class Turns(FlowControl):
         super().__init__(transport)
         self._loop, self._take = loop, take
         self._due = False  # Whether a turn is to come.
+        self._turn = Turn()
         self.waits = b""
 
     def came(self, data: bytes) -> None:
         """Deal with it, now or later."""
         self.waits += data
         if not self._due:
-            self._turn()
+            self._go_on()
 
     def resume_reading(self) -> None:
         if self.read_paused and self.waits:  # More is read when that has been dealt with.
@@ -47,23 +46,29 @@ class Turns(FlowControl):
         else:
             super().resume_reading()
 
-    def _turn(self) -> None:
+    def _go_on(self) -> None:
         self._due = False
-        until = time.perf_counter() + TURN
-        while self.waits and not self.read_paused and not self._transport.is_closing():
-            if time.perf_counter() > until:
-                self._later()
-                return
-            piece, self.waits = self.waits[:PIECE], self.waits[PIECE:]
+        if self._stops():
+            return
+        for piece in self._turn.pieces(self.waits):
             self._take(piece)
-        if not self.waits and not self.read_paused:
+            if self._stops():
+                break
+        self.waits = self._turn.rest
+        if self.waits and not self._stops():
+            self._later()
+        elif not self._stops():
             self._transport.resume_reading()
+
+    def _stops(self) -> bool:
+        """Whether nothing more is wanted."""
+        return self.read_paused or self._transport.is_closing()
 
     def _later(self) -> None:
         self._transport.pause_reading()
         if not self._due:
             self._due = True
-            self._loop.call_soon(self._turn)
+            self._loop.call_soon(self._go_on)
 
 
 class HttpProtocol(HttpToolsProtocol):

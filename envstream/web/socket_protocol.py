@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,12 +10,12 @@ from websockets.protocol import State
 
 from envstream.web.frames import is_farewell, short_text
 from envstream.web.guard import plain
-from envstream.web.http_protocol import EXTENSION, TURN
+from envstream.web.http_protocol import EXTENSION
+from envstream.web.turns import LEAST, Turn
 from envstream.web.unread import Unread, keep_buffers_small
 
 MOST_UNREAD = 256 * 1024  # Bytes of answers to pings that a peer may leave unread.
 MOST_FRAGMENTS = 65_536  # Of one message: empty ones have no end that its size would set.
-PIECE = 16 * 1024  # Bytes of frames that are dealt with between two looks at the clock.
 LAST_READING = 2.0  # Seconds in which a peer that broke the rules may still send, and read why it is over.
 _NO_TEXT, _TOO_LARGE = 1007, 1009  # WebSocket close codes: a text is no UTF-8; a message is too large.
 
@@ -34,6 +33,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     broken: Callable[[Exception], bytes] | None = None  # What is said at the end, where the peer broke it.
     _swallows = False  # Whether what still comes is passed over.
     _unread: Unread
+    _turn: Turn
     _hung_up = False
     _came = b""  # What was read and waits for its turn.
     _held = False  # Whether nothing is read for that.
@@ -42,6 +42,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().connection_made(transport)
         keep_buffers_small(transport)
         self._unread = Unread(self.loop, transport)
+        self._turn = Turn()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unread.end()
@@ -78,7 +79,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.drained()
 
     def data_received(self, data: bytes) -> None:
-        if not self._came and len(data) <= PIECE:  # As acknowledgements come: thirty thousand a second.
+        if not self._came and len(data) <= LEAST:  # As acknowledgements come: thirty thousand a second.
             self._take(data)
             return
         self._came += data
@@ -88,15 +89,15 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def _take_turn(self) -> None:
         """Deal with what came, for a while: a thousand frames may be in six kilobytes."""
         came, self._came = self._came, b""
-        until, at = time.perf_counter() + TURN, 0
-        while at < len(came) and not self.transport.is_closing():
-            self._take(came[at : at + PIECE])
-            at += PIECE
-            if at < len(came) and time.perf_counter() > until:
-                self._came, self._held = came[at:], True
-                self.transport.pause_reading()
-                self.loop.call_soon(self._take_turn)
+        for piece in self._turn.pieces(came):
+            if self.transport.is_closing():
                 return
+            self._take(piece)
+        if rest := self._turn.rest:
+            self._came, self._held = rest, True
+            self.transport.pause_reading()
+            self.loop.call_soon(self._take_turn)
+            return
         if self._held:
             self._held = False
             if not self.read_paused and not self.transport.is_closing():
