@@ -22,6 +22,8 @@ QUIET = [
 ]
 
 
+CHROMIUMS = "chromium-headless-shell", "chromium", "google-chrome", "chromium-browser"
+
 Self = TypeVar("Self", bound="Page")
 
 
@@ -102,13 +104,20 @@ class Page:
         return self.tab.evaluate(f"async () => {{ const it = await import('./static/{name}.js'); {code} }}")
 
 
+def chromium(*names: str) -> str:
+    """Where a Chromium is: the one without windows if it is there, which draws no more than the page."""
+    found = next(filter(None, map(shutil.which, names or CHROMIUMS)), None)
+    if found is None:
+        missing("a Chromium browser", "on Debian: apt-get install chromium chromium-headless-shell")
+    assert found is not None
+    return found
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A browser without a window."""
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install -e '.[test]'")
-    path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-    if path is None:
-        missing("a Chromium browser", "on Debian: apt-get install chromium")
+    path = chromium()
     with playwright.sync_playwright() as running:
         started = running.chromium.launch(executable_path=path, args=QUIET)
         yield started

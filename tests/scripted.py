@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import re
+import threading
+import weakref
 from collections.abc import Iterable
 from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 import av
 import numpy as np
@@ -19,7 +24,6 @@ from pages import Page
 
 Status = dict[str, Any]
 STATIC = Path(envstream.__file__).parent / "web" / "static"
-ADDRESS = "http://127.0.0.1:8099/"  # Nobody listens there: each request is answered by the test.
 KINDS = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 SIZE = 61, 41  # Odd, as the sizes of envs may be and those of H.264 may not.
 STATUS = {
@@ -94,8 +98,76 @@ class Coded(NamedTuple):
     about: dict[str, Any]
 
 
+class Asked(NamedTuple):
+    """A request of a page: its path begins behind the page's own."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+
+
+class Answer(NamedTuple):
+    """What is answered."""
+
+    body: bytes
+    kind: str = "application/json"
+    status: int = 200
+
+    @classmethod
+    def of(cls, said: Any, status: int = 200) -> Answer:
+        """Something as JSON."""
+        return cls(json.dumps(said).encode(), status=status)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Asks the page whose number the path begins with."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = 2**16  # One write for each answer.
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        number, _, path = url.path.removeprefix("/").partition("/")
+        page = _PAGES.get(int(number)) if number.isdigit() else None
+        asked = Asked(self.command, path, parse_qs(url.query))
+        answer = Answer.of({}, 404) if page is None else page.answer(asked)
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.send_response(answer.status)
+        self.send_header("content-type", answer.kind)
+        self.send_header("content-length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    do_POST = do_GET
+
+    def log_message(self, *what: Any) -> None:
+        """Nothing is logged."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *who: Any) -> None:
+        """A page was closed while something was on its way to it."""
+
+
+_PAGES: weakref.WeakValueDictionary[int, Scripted] = weakref.WeakValueDictionary()
+
+
+@functools.cache
+def _port() -> int:
+    """Where all these pages are, for as long as the tests last."""
+    server = _Server(("127.0.0.1", 0), _Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
+
+
 class Scripted(Page):
-    """A page and the other end of its socket."""
+    """A page and the other end of its socket.
+
+    Attributes:
+        address: where it is.
+    """
 
     def __init__(
         self, browser: Any, path: str = "", streams: Iterable[str | Status] = ("env",), **options: Any
@@ -107,22 +179,22 @@ class Scripted(Page):
         self.refuses = False  # Whether a choice for everybody is refused.
         self._socket: Any = None
         self._number = 0
-        super().__init__(browser, ADDRESS + path, **options)
+        number = max(_PAGES, default=0) + 1
+        _PAGES[number] = self
+        self.address = f"http://127.0.0.1:{_port()}/{number}/"
+        super().__init__(browser, self.address + path, **options)
 
     def prepare(self) -> None:
         self.tab.add_init_script(COUNTING)
-        self.tab.route(ADDRESS + "**", self._answer)
         self.tab.route_web_socket(re.compile(r"/ws(\?|$)"), self._greet)
 
-    def _answer(self, route: Any) -> None:
-        path = route.request.url.removeprefix(ADDRESS).partition("?")[0]
+    def answer(self, asked: Asked) -> Answer:
+        """What the server says to a request. Called in a thread."""
+        path = asked.path
         file = STATIC / (path.removeprefix("static/") if path.startswith("static/") else path or "index.html")
         if file.is_file():
-            route.fulfill(path=file, content_type=KINDS[file.suffix[1:]])
-        elif path == "health":
-            route.fulfill(status=200, json={})
-        else:
-            route.fulfill(status=404, json={})
+            return Answer(file.read_bytes(), KINDS[file.suffix[1:]])
+        return Answer.of({}, 200 if path == "health" else 404)
 
     def _greet(self, socket: Any) -> None:
         self._socket = socket

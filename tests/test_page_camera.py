@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -14,9 +13,8 @@ import pytest
 from PIL import Image
 
 import pages
-from conftest import missing
 from envstream.detection.shapes import Scene
-from pages import QUIET, Page
+from pages import QUIET, Page, chromium
 from proxies import below_a_path
 from publishing import Alone, serving_alone
 from serving import get, until
@@ -46,12 +44,9 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def browser(film: Path) -> Iterator[Any]:
     """A browser whose camera sees that."""
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install -e '.[test]'")
-    path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-    if path is None:
-        missing("a Chromium browser", "on Debian: apt-get install chromium")
     seen = f"--use-file-for-fake-video-capture={film}"
     with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=path, args=[*QUIET, *FAKE, seen])
+        started = running.chromium.launch(executable_path=chromium(), args=[*QUIET, *FAKE, seen])
         yield started
         started.close()
 

@@ -12,7 +12,7 @@ import pytest
 
 import pages
 from pages import Page
-from scripted import ADDRESS, Scripted, Status
+from scripted import Scripted, Status
 from serving import until
 
 pytestmark = pytest.mark.browser
@@ -379,7 +379,7 @@ def test_everything_that_is_seen_stands_in_the_address(opened: Open) -> None:
     until(lambda: "The link to this view is copied." in page.text(), "a word about it")
     link = str(page.tab.evaluate("window.copied"))
     assert "token" not in link and "secret" not in link
-    other = opened(streams, link.removeprefix(ADDRESS))
+    other = opened(streams, link.removeprefix(page.address))
     until(lambda: ranks(other)[:2] == [39, 37], "the same tiles")
     assert asked(other) == view
     assert (other.data("view"), other.data("stream"), other.data("board")) == ("grid", name, "open")

@@ -7,13 +7,12 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 import pages
 from pages import Page
-from scripted import ADDRESS, SIZE, Scripted, jpeg
+from scripted import SIZE, Answer, Asked, Scripted, jpeg
 from serving import training, until
 
 pytestmark = pytest.mark.browser
@@ -119,37 +118,32 @@ class Kept(Scripted):
         size = {"title": "env", "width": SIZE[0], "height": SIZE[1]}
         return {**about, **size, "pictures": pictures}, data
 
-    def _answer(self, route: Any) -> None:
-        url = urlsplit(route.request.url)
-        path = route.request.url.removeprefix(ADDRESS).partition("?")[0]
+    def answer(self, asked: Asked) -> Answer:
+        path = asked.path
         if not path.startswith("api/"):
-            super()._answer(route)
-            return
-        self._asked.append(f"{route.request.method} {path}")
-        stream = parse_qs(url.query).get("stream", [""])[0]
+            return super().answer(asked)
+        stream = asked.query.get("stream", [""])[0]
+        said = f"{asked.method} {path}"
+        self._asked.append(f"{said} {stream}" if path.startswith("api/record/") else said)
         if path == "api/episodes":
-            route.fulfill(json={"stream": stream, "clips": self.clips if stream == "env" else []})
-        elif path == "api/replay":
-            route.fulfill(json=self.whole(self.live)[0])
-        elif path.startswith("api/record/"):
-            on = path.endswith("start")
-            self._asked[-1] += f" {stream}"
-            file = None if on else "recordings/env-live-1.mp4"
-            route.fulfill(json={"success": True, "message": "", "recording": None, "file": file})
-        else:
-            self._clip(route, path.removeprefix("api/episodes/"))
+            return Answer.of({"stream": stream, "clips": self.clips if stream == "env" else []})
+        if path == "api/replay":
+            return Answer.of(self.whole(self.live)[0])
+        if path.startswith("api/record/"):
+            file = None if path.endswith("start") else "recordings/env-live-1.mp4"
+            return Answer.of({"success": True, "message": "", "recording": None, "file": file})
+        return self._clip(path.removeprefix("api/episodes/"))
 
-    def _clip(self, route: Any, path: str) -> None:
+    def _clip(self, path: str) -> Answer:
         name = re.split(r"[./]", path)[0]
         found = [one for one in [*self.clips, self.live] if one["id"] == name]
         if not found:
-            route.fulfill(status=404, json=GONE)
-        elif path.endswith(".mp4"):
-            route.fulfill(status=501, json={"error": "H.264 needs PyAV"})
-        elif path.endswith("/pictures"):
-            route.fulfill(body=self.whole(found[0])[1], content_type="application/octet-stream")
-        else:
-            route.fulfill(json=self.whole(found[0])[0])
+            return Answer.of(GONE, 404)
+        if path.endswith(".mp4"):
+            return Answer.of({"error": "H.264 needs PyAV"}, 501)
+        if path.endswith("/pictures"):
+            return Answer(self.whole(found[0])[1], "application/octet-stream")
+        return Answer.of(self.whole(found[0])[0])
 
     @property
     def asked(self) -> list[str]:
@@ -544,7 +538,7 @@ def test_recording_is_begun_and_ended_and_leads_to_its_file(page: Kept) -> None:
     page.tab.keyboard.press("Shift+R")
     until(lambda: "POST api/record/stop env" in page.asked, "the order")
     until(lambda: "env-live-1.mp4" in page.news(), "the file")
-    assert page.tab.get_attribute("#news a", "href") == ADDRESS + "recordings/env-live-1.mp4"
+    assert page.tab.get_attribute("#news a", "href") == page.address + "recordings/env-live-1.mp4"
 
 
 def test_what_is_recorded_is_what_is_seen(page: Kept) -> None:
