@@ -39,6 +39,7 @@ while True:
     *_, terminated, truncated, _ = env.step(env.action_space.sample())
     if terminated or truncated:
         env.reset()
+    time.sleep(0.001)  # It is not the machine's only work.
 """
 
 
