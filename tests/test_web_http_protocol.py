@@ -115,6 +115,20 @@ def test_what_is_no_request_is_told_so(port: int) -> None:
         assert drained(peer).startswith(b"HTTP/1.1 400")
 
 
+def test_frames_that_come_with_a_handshake_break_nothing(port: int) -> None:
+    """Who sends them has not waited for the answer, as it should: they are passed over."""
+    hello = b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    ping = b"\x89\x84\0\0\0\0ping"
+    with connected(port) as peer:
+        peer.sendall(hello + key + ping * 3000)
+        came = b""
+        while b"\x8a\x04ping" not in came:
+            came += peer.recv(2**16)
+            peer.sendall(ping)
+    assert came.startswith(b"HTTP/1.1 101") and came.count(b"HTTP/1.1") == 1
+
+
 class Transport:
     """Whether anything is read."""
 

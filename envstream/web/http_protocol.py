@@ -80,6 +80,7 @@ class HttpProtocol(HttpToolsProtocol):
     _turns: Turns
     _answering: Any = None  # What is at work on a request.
     _refusal: tuple[int, bytes] | None = None  # What is said when nothing is at work any more.
+    _is_socket = False  # Whether another protocol has gone on with it. What came with the handshake is lost.
     drained: Callable[[], None] | None = None  # Called when all that was written has gone to the kernel.
 
     def pause_writing(self) -> None:
@@ -103,7 +104,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._turns.came(data)
 
     def _take(self, data: bytes) -> None:
-        if self._refusal is not None:
+        if self._refusal is not None or self._is_socket:
             return
         # In pieces: what follows the headers in the same read is not counted with them.
         while data and self._head_timer is not None and not self.transport.is_closing():
@@ -114,8 +115,12 @@ class HttpProtocol(HttpToolsProtocol):
             piece, data = data[:room], data[room:]
             self._head_bytes += len(piece)
             super().data_received(piece)
-        if data and not self.transport.is_closing():
+        if data and not (self.transport.is_closing() or self._is_socket):
             super().data_received(data)
+
+    def handle_websocket_upgrade(self) -> None:
+        self._is_socket = True
+        super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
