@@ -14,7 +14,9 @@ SHARED = ("/memfd:", "/dev/shm/")  # How mapped shared memory is called.
 
 
 def held(pid: int) -> dict[str, float]:
-    """Megabytes (`rss`, `pss`, `uss`, `shared`) and counts (`descriptors`, `sockets`, `threads`, `maps`).
+    """Megabytes (`rss`, `heap`, `shared`) and counts (`descriptors`, `sockets`, `threads`, `maps`).
+
+    `heap` is what is no file's: how many other processes have the same libraries does not change it.
 
     Raises:
         OSError: the process is gone.
@@ -25,8 +27,7 @@ def held(pid: int) -> dict[str, float]:
     maps, shared = _shared(home / "maps")
     return {
         "rss": rollup["Rss"] / 1000,
-        "pss": rollup["Pss"] / 1000,
-        "uss": (rollup["Private_Clean"] + rollup["Private_Dirty"]) / 1000,
+        "heap": rollup["Anonymous"] / 1000,
         "shared": shared / 1e6,
         "maps": maps,
         "descriptors": len(links),

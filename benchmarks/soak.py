@@ -2,8 +2,8 @@
 
 The trainer (CartPole at about 1,000 steps/s, recording some episodes), its server process, one steady viewer,
 and a process of passers-by: ten come each second, of every kind, and about thirty are there at a time. Every
-five seconds each process is looked at: memory (RSS, PSS, USS), descriptors, threads, shared memory, how old
-the steady viewer's pictures are and how many come, and what the trainer does.
+five seconds each process is looked at: memory (RSS, and what of it is no file's), descriptors, threads,
+shared memory, how old the steady viewer's pictures are and how many come, and what the trainer does.
 
 After a warm-up (a tenth of the run, but two minutes at least and a quarter of a short run at most) all
 visitors leave, and what is there then is the start; after the run they leave again, and the same has to be
@@ -32,7 +32,7 @@ from slopes import Slope, slope_of
 WARM, WARM_SHARE, WARM_MOST = 120.0, 0.1, 0.25
 SETTLES = 90.0  # Seconds that may pass after the last visitor until all is as it was.
 BURST = 12  # Of each kind at once, once: pools of threads are as large then as they will ever be.
-GROWS = 0.1  # Share by which USS with nobody there may be more at the end; how the heap lies changes.
+GROWS = 0.1  # Share by which Heap with nobody there may be more at the end; how the heap lies changes.
 SERVER = "envstream.web.child"
 
 
@@ -48,8 +48,7 @@ class Matters(NamedTuple):
 MEMORY, COUNT = Matters("MB", 0.01, 1.0), Matters("", 0.01, 0.5)
 MATTERS: dict[str, Matters] = {
     "rss": MEMORY,
-    "pss": MEMORY,
-    "uss": MEMORY,
+    "heap": MEMORY,
     "shared": Matters("MB", 0.0, 0.1),
     "maps": COUNT,
     "descriptors": COUNT,
@@ -220,7 +219,7 @@ def churn(
 
 
 def brief(values: Mapping[str, float]) -> str:
-    picked = ("server uss", "server descriptors", "server threads", "trainer uss", "viewer age p50")
+    picked = ("server heap", "server descriptors", "server threads", "trainer heap", "viewer age p50")
     return ", ".join(f"{name} {values[name]:.1f}" for name in picked if name in values)
 
 
@@ -245,7 +244,8 @@ def bars_of(rows: list[Row], seen: Mapping[str, Any]) -> list[Bar]:
     moving = [row["series"] for row in rows if row["verdict"] != "level"]
     left = more(seen["start"], seen["end"])
     alone = {
-        name: round(seen["end"][name] / seen["start"][name] - 1, 3) for name in ("trainer uss", "server uss")
+        name: round(seen["end"][name] / seen["start"][name] - 1, 3)
+        for name in ("trainer heap", "server heap")
     }
     problems = seen["passers"]["problems"]
     wrong = [] if seen["status"] == 0 and seen["closed"] == {"closed": True} else [f"status {seen['status']}"]
@@ -283,10 +283,10 @@ def main() -> None:
     came = seen["passers"]
     print(f"\n{came['came']} visitors, {came['pictures']} pictures, {seen['steps']} steps; {came['kinds']}")
     alone = [
-        f"{who} {seen[when][who + ' uss']:.1f}" for when in ("start", "end") for who in ("trainer", "server")
+        f"{who} {seen[when][who + ' heap']:.1f}" for when in ("start", "end") for who in ("trainer", "server")
     ]
     print(
-        f"USS with nobody there, MB: at the start {', '.join(alone[:2])}; at the end {', '.join(alone[2:])}"
+        f"Heap with nobody there, MB: at the start {', '.join(alone[:2])}; at the end {', '.join(alone[2:])}"
     )
     rest = {key: value for key, value in seen.items() if key != "series"}
     bars = bars_of(rows, seen)

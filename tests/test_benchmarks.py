@@ -120,7 +120,7 @@ def test_soak_follows_everything_while_all_kinds_of_visitors_come_and_go(tmp_pat
     *rows, ends = report["rows"]
     names_of = {row["series"].partition(",")[0] for row in rows}
     assert {
-        f"{who} {what}" for who in ("trainer", "server") for what in ("uss", "threads", "maps")
+        f"{who} {what}" for who in ("trainer", "server") for what in ("heap", "threads", "maps")
     } <= names_of
     assert {"viewer fps", "viewer age p99", "trainer steps/s", "server sockets"} <= names_of
     assert all(len(row["samples"]) > 10 for row in rows)
