@@ -32,7 +32,7 @@ from slopes import Slope, slope_of
 WARM, WARM_SHARE, WARM_MOST = 120.0, 0.1, 0.25
 SETTLES = 90.0  # Seconds that may pass after the last visitor until all is as it was.
 BURST = 12  # Of each kind at once, once: pools of threads are as large then as they will ever be.
-GROWS = 0.1  # Share by which Heap with nobody there may be more at the end; how the heap lies changes.
+GROWS = 0.1  # Share by which the heap with nobody there may be more at the end; how the heap lies changes.
 SERVER = "envstream.web.child"
 
 

@@ -104,9 +104,9 @@ class Page:
         return self.tab.evaluate(f"async () => {{ const it = await import('./static/{name}.js'); {code} }}")
 
 
-def chromium(*names: str) -> str:
+def chromium() -> str:
     """Where a Chromium is: the one without windows if it is there, which draws no more than the page."""
-    found = next(filter(None, map(shutil.which, names or CHROMIUMS)), None)
+    found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if found is None:
         missing("a Chromium browser", "on Debian: apt-get install chromium chromium-headless-shell")
     assert found is not None

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from publishing import Alone, serving_alone
-from serving import Trainer, Watcher, get, training, until
+from serving import Trainer, Watcher, drained, get, training, until
 
 SECRETS = {"admin": "adm1n-s3cret-é/+", "view": "v1ew-s3cret-é/+", "publish": "publ1sh-s3cret"}
 ONE = "the-0ne-for-all"
@@ -68,13 +68,7 @@ def raw(port: int, sent: bytes) -> str:
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
-        said = b""
-        try:
-            while piece := connection.recv(65536):
-                said += piece
-        except ConnectionError:
-            pass
-    return said.decode("latin-1")
+        return drained(connection).decode("latin-1")
 
 
 def test_a_token_would_be_found_in_any_spelling() -> None:

@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from envstream.web.guard import plain
 from envstream.web.turns import Turn
-from envstream.web.unread import Unread, keep_buffers_small
+from envstream.web.unread import Attended
 
 HEADER_SECONDS = 10.0  # For a request's headers to arrive whole.
 HEADER_BYTES = 32 * 1024
@@ -71,32 +71,18 @@ class Turns(FlowControl):
             self._loop.call_soon(self._go_on)
 
 
-class HttpProtocol(HttpToolsProtocol):
+class HttpProtocol(Attended, HttpToolsProtocol):
     """HTTP: headers must come in time and in size, and little is queued behind a slow reader."""
 
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
-    _unread: Unread
     _turns: Turns
     _answering: Any = None  # What is at work on a request.
     _refusal: tuple[int, bytes] | None = None  # What is said when nothing is at work any more.
     _is_socket = False  # Whether another protocol has gone on with it. What came with the handshake is lost.
-    drained: Callable[[], None] | None = None  # Called when all that was written has gone to the kernel.
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._unread.begin()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._unread.end()
-        if self.drained is not None:
-            self.drained()
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        keep_buffers_small(transport)
-        self._unread = Unread(self.loop, transport)
         self.flow = self._turns = Turns(self.loop, transport, self._take)
         self._head_timer = self.loop.call_later(HEADER_SECONDS, self._too_slow)
 
@@ -136,7 +122,6 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
-        self._unread.end()
         super().connection_lost(exc)
         # uvicorn tells the request that came last; of several at once, another one is being answered.
         if self._answering is not None:

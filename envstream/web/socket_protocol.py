@@ -12,15 +12,16 @@ from envstream.web.frames import is_farewell, short_text
 from envstream.web.guard import plain
 from envstream.web.http_protocol import EXTENSION
 from envstream.web.turns import LEAST, Turn
-from envstream.web.unread import Unread, keep_buffers_small
+from envstream.web.unread import Attended
 
 MOST_UNREAD = 256 * 1024  # Bytes of answers to pings that a peer may leave unread.
 MOST_FRAGMENTS = 65_536  # Of one message: empty ones have no end that its size would set.
 LAST_READING = 2.0  # Seconds in which a peer that broke the rules may still send, and read why it is over.
+LAST_BYTES = 64 * 1024 * 1024  # That it may send in them: buffers on the way hold less.
 _NO_TEXT, _TOO_LARGE = 1007, 1009  # WebSocket close codes: a text is no UTF-8; a message is too large.
 
 
-class SocketProtocol(WebSocketsSansIOProtocol):
+class SocketProtocol(Attended, WebSocketsSansIOProtocol):
     """WebSocket with a short way for texts that come whole, as acknowledgements do.
 
     The usual way of a message, through a parser, a queue and a task, takes 60 µs; a thousand viewers send
@@ -29,10 +30,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     """
 
     hear: Callable[[str], None] | None = None
-    drained: Callable[[], None] | None = None  # Called when the kernel has taken most of what was written.
     broken: Callable[[Exception], bytes] | None = None  # What is said at the end, where the peer broke it.
     _swallows = False  # Whether what still comes is passed over.
-    _unread: Unread
+    _swallowed = 0  # Bytes of it.
     _turn: Turn
     _hung_up = False
     _came = b""  # What was read and waits for its turn.
@@ -40,13 +40,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        keep_buffers_small(transport)
-        self._unread = Unread(self.loop, transport)
         self._turn = Turn()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._unread.end()
-        super().connection_lost(exc)
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
@@ -67,16 +61,6 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if not self.handshake_complete:
             extensions: Any = self.scope["extensions"]
             extensions[EXTENSION] = self
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._unread.begin()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._unread.end()
-        if self.drained is not None:
-            self.drained()
 
     def data_received(self, data: bytes) -> None:
         if not self._came and len(data) <= LEAST:  # As acknowledgements come: thirty thousand a second.
@@ -113,6 +97,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self._hung_up and is_farewell(data):
             self.transport.close()
         if self._swallows:
+            self._swallowed += len(data)
+            if self._swallowed > LAST_BYTES:
+                self.transport.abort()
             return
         # Only where nothing is pending of the usual way: messages are heard in the order in which they came.
         while (

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 UNREAD_SECONDS = 40.0  # After which a connection is ended of whose bytes none was taken.
@@ -45,7 +46,34 @@ class Unread:
             self._transport.abort()
 
 
-def keep_buffers_small(transport: Any) -> None:
+class Attended(asyncio.Protocol):
+    """What both of uvicorn's protocols lack: small buffers, and an end for who takes nothing any more."""
+
+    loop: asyncio.AbstractEventLoop
+    drained: Callable[[], None] | None = None  # Called when the kernel has taken most of what was written.
+    _unread: Unread
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        _keep_buffers_small(transport)
+        self._unread = Unread(self.loop, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unread.end()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread.begin()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unread.end()
+        if self.drained is not None:
+            self.drained()
+
+
+def _keep_buffers_small(transport: Any) -> None:
     """Have little wait behind a slow reader, here and in the kernel."""
     transport.set_write_buffer_limits(high=UNSENT_BYTES)
     connection = transport.get_extra_info("socket")
