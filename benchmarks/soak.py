@@ -3,7 +3,9 @@
 The trainer (CartPole at about 1,000 steps/s, recording some episodes), its server process, one steady viewer,
 and a process of passers-by: ten come each second, of every kind, and about thirty are there at a time. Every
 five seconds each process is looked at: memory (RSS, and what of it is no file's), descriptors, threads,
-shared memory, how old the steady viewer's pictures are and how many come, and what the trainer does.
+shared memory, CPU time, how old the steady viewer's pictures are and how many come, and what the trainer
+does; and how much of the machine its host took meanwhile: of pace and age only the periods count in which
+that was next to nothing (`STOLEN`).
 
 After a warm-up (a tenth of the run, but two minutes at least and a quarter of a short run at most) all
 visitors leave, and what is there then is the start; after the run they leave again, and the same has to be
@@ -27,13 +29,18 @@ from typing import Any, NamedTuple
 
 from common import Bar, Row, Tool, finish, note, parser, table
 from gauges import children, held
-from slopes import Slope, slope_of
+from machine import Machine, cpu_seconds
+from slopes import slope_of
 
 WARM, WARM_SHARE, WARM_MOST = 120.0, 0.1, 0.25
 SETTLES = 90.0  # Seconds that may pass after the last visitor until all is as it was.
 BURST = 12  # Of each kind at once, once: pools of threads are as large then as they will ever be.
 GROWS = 0.1  # Share by which the heap with nobody there may be more at the end; how the heap lies changes.
 SERVER = "envstream.web.child"
+STOLEN = (
+    2.0  # Per cent of the machine: where its host took more, pace and age are not those of what runs here.
+)
+FEWEST = 0.25  # Of all periods, in which it took less: of fewer nothing is told.
 
 
 class Matters(NamedTuple):
@@ -59,7 +66,10 @@ MATTERS: dict[str, Matters] = {
     "age p99": Matters("ms", 0.10, 5.0),
     "fps": Matters("", 0.02, 0.5, worse=-1),
     "steps/s": Matters("", 0.02, 10.0, worse=-1),
+    "cpu": Matters("% of a core", 0.05, 1.0),
 }
+PACE = ("age p50", "age p99", "fps", "steps/s", "cpu")
+SAID = {"stolen": "%", "work": "ms"}  # Of the machine: told, and not judged.
 RETURN = ("descriptors", "sockets", "threads", "maps")  # Have to be again what they were.
 
 
@@ -75,6 +85,7 @@ class Watch:
         self._pids = {"trainer": where["pid"], "server": server_of(where["pid"])}
         self.series: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self.steps = 0
+        self._machine = Machine()
 
     def holds(self) -> dict[str, float]:
         """What the processes hold now."""
@@ -86,19 +97,27 @@ class Watch:
     def look(self, began: float, period: float) -> None:
         """Watch for a period, and note what was seen."""
         now = time.monotonic()
-        before = self._progress()
+        before, took = self._progress(), self._took()
+        self._machine.look()
         self._steady.say(**{"from": now, "until": now + period})
         seen = self._steady.hear(period + 60)
         after = self._progress()
         rate = (after["steps"] - before["steps"]) / (after["at"] - before["at"])
+        machine = {f"machine {key}": value for key, value in self._machine.look().items()}
+        took = {name: value - took[name] for name, value in self._took().items()}
+        passed = time.monotonic() - now
         ages = seen["age_ms"] or {}
         self.steps = after["steps"]
         found = {**self.holds(), "viewer fps": seen["fps"], "trainer steps/s": rate}
         found |= {f"viewer age {key}": ages[key] for key in ("p50", "p99") if key in ages}
+        found |= machine | {f"{name} cpu": 100 * value / passed for name, value in took.items()}
         if seen["hangups"]:
             raise RuntimeError(f"the steady viewer was hung up on: {seen['hangups']}")
         for name, value in found.items():
             self.series[name].append((now - began, float(value)))
+
+    def _took(self) -> dict[str, float]:
+        return {name: cpu_seconds(pid) for name, pid in self._pids.items()}
 
     def _progress(self) -> dict[str, Any]:
         self._trainer.say(ask=True)
@@ -219,29 +238,48 @@ def churn(
 
 
 def brief(values: Mapping[str, float]) -> str:
-    picked = ("server heap", "server descriptors", "server threads", "trainer heap", "viewer age p50")
+    server = ("server heap", "server descriptors", "server threads")
+    picked = (*server, "trainer heap", "viewer age p50", "machine stolen", "machine work")
     return ", ".join(f"{name} {values[name]:.1f}" for name in picked if name in values)
 
 
-def row_of(name: str, samples: list[tuple[float, float]]) -> Row:
+def rows_of(series: Mapping[str, list[tuple[float, float]]]) -> list[Row]:
+    """The table: pace and age of the periods in which the machine was left alone, all else of all of them."""
+    stolen = series["machine stolen"]
+    alone = {at for at, share in stolen if share <= STOLEN}
+    note(f"the machine was left alone in {len(alone)} of {len(stolen)} periods")
+    rows = []
+    for name, samples in series.items():
+        key = name.partition(" ")[2]
+        counted = [each for each in samples if each[0] in alone] if key in PACE else samples
+        told = len(counted) >= FEWEST * len(samples)
+        row = row_of(name, key, counted if told else samples)
+        whole = [(round(at, 1), round(value, 3)) for at, value in samples]
+        rows.append({**row, "verdict": row["verdict"] if told else "UNTOLD", "samples": whole})
+    return rows
+
+
+def row_of(name: str, key: str, samples: list[tuple[float, float]]) -> Row:
     """A series in the table."""
-    matters = MATTERS[name.partition(" ")[2]]
-    slope: Slope = slope_of(samples)
-    level = slope.flat(matters.share, matters.least, matters.worse)
+    matters, slope = MATTERS.get(key), slope_of(samples)
+    verdict = "–"
+    if matters is not None:
+        level = slope.flat(matters.share, matters.least, matters.worse)
+        verdict = "level" if level else "RISES" if matters.worse > 0 else "FALLS"
+    unit = SAID[key] if matters is None else matters.unit
     return {
-        "series": f"{name}, {matters.unit}" if matters.unit else name,
+        "series": f"{name}, {unit}" if unit else name,
         "level": round(slope.level, 2),
         "per_hour": round(slope.per_hour, 3),
         "interval": f"{slope.low:.3g} to {slope.high:.3g}",
         "growth": round(slope.growth, 3),
-        "verdict": "level" if level else "RISES" if matters.worse > 0 else "FALLS",
-        "samples": [(round(at, 1), round(value, 3)) for at, value in samples],
+        "verdict": verdict,
     }
 
 
 def bars_of(rows: list[Row], seen: Mapping[str, Any]) -> list[Bar]:
     """What was promised."""
-    moving = [row["series"] for row in rows if row["verdict"] != "level"]
+    moving = [row["series"] for row in rows if row["verdict"] not in ("level", "–")]
     left = more(seen["start"], seen["end"])
     alone = {
         name: round(seen["end"][name] / seen["start"][name] - 1, 3)
@@ -277,7 +315,7 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=1)
     args = arguments.parse_args()
     seen = soak(args)
-    rows = [row_of(name, samples) for name, samples in seen["series"].items()]
+    rows = rows_of(seen["series"])
     heads = {"series": "series", "level": "level", "per_hour": "slope, an hour", "interval": "95 %"}
     table("Slopes", rows, {**heads, "growth": "over the run", "verdict": "verdict"})
     came = seen["passers"]

@@ -11,7 +11,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
+pytest.importorskip("psutil")
+
 from slopes import Slope, medians, slope_of, theil_sen
+from soak import rows_of
 
 HOUR = 3600
 SEEDS = range(20)
@@ -98,3 +101,27 @@ def test_blocks_without_samples_are_left_out() -> None:
 def test_too_few_samples_have_no_slope() -> None:
     with pytest.raises(ValueError, match="samples in 4 blocks, there are 2"):
         slope_of([(0.0, 1.0), (5.0, 1.0)])
+
+
+def verdicts(stolen: Series, pace: Series) -> dict[str, str]:
+    rows = rows_of({"machine stolen": stolen, "trainer steps/s": pace, "server rss": pace})
+    return {row["series"]: row["verdict"] for row in rows}
+
+
+def test_pace_does_not_count_while_the_host_has_the_machine() -> None:
+    half = HOUR / 2
+    pace = [(at, value - 60 * max(0.0, at / half - 1)) for at, value in noisy(1)]
+    taken = [(at, 20.0 * (at > half)) for at, _ in pace]
+    said = verdicts(taken, pace)
+    assert said == {"machine stolen, %": "–", "trainer steps/s": "level", "server rss, MB": "level"}
+    assert verdicts([(at, 0.0) for at, _ in pace], pace)["trainer steps/s"] == "FALLS"
+
+
+def test_memory_counts_all_the_while() -> None:
+    risen = noisy(2, rise=20.0)
+    assert verdicts([(at, 50.0) for at, _ in risen], risen)["server rss, MB"] == "RISES"
+
+
+def test_of_a_machine_that_is_taken_away_all_the_time_pace_is_not_told() -> None:
+    pace = noisy(3)
+    assert verdicts([(at, 50.0) for at, _ in pace], pace)["trainer steps/s"] == "UNTOLD"
