@@ -11,6 +11,33 @@ LONGEST_PAUSE_FOR_ONE = 2.0  # Seconds without a picture for the sake of one tha
 # slower after it. Measured with a software renderer: a tenth of 40 ms; the rest is on the safe side.
 QUICK = 0.005  # Seconds that a capture may take without leaving anything to speak of behind.
 AFTERMATH = 0.2  # What is charged for what it leaves behind, as a share of what it took beyond that.
+STOPPED, TIMES = 1.0, 10  # Seconds, and times the usual, beyond which a capture was stopped in its midst.
+EXCUSED_EVERY = 600.0  # Seconds in which one such capture is excused.
+
+
+class Usual:
+    """What a capture takes, smoothed. Pure.
+
+    One in the midst of which the trainer was stopped, or the machine was, perhaps for minutes, says nothing
+    about the next, and does not count. But of such ones that is so of one in ten minutes: what is slow more
+    often is costly.
+
+    Attributes:
+        seconds: None before the first.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: float | None = None
+        self._excused = float("-inf")
+
+    def add(self, now: float, cost: float) -> bool:
+        """A capture ended at `now`, and took `cost` seconds; whether it counts."""
+        stopped = self.seconds is not None and cost > max(STOPPED, TIMES * self.seconds)
+        if stopped and now - self._excused >= EXCUSED_EVERY:
+            self._excused = now
+            return False
+        self.seconds = smoothed(self.seconds, cost)
+        return True
 
 
 class Budget:
@@ -29,16 +56,17 @@ class Budget:
         self.paid_until = float("-inf")
         self.sharers: set[Pace] = set()
         self._owed = 0.0
-        self._cost: float | None = None
+        self._usual = Usual()
 
     def captured(self, now: float, cost: float) -> None:
         """A capture ended at `now` and took `cost` seconds from the trainer."""
+        if not self._usual.add(now, cost):
+            return
         started = now - cost
-        self._cost = smoothed(self._cost, cost)
         # One capture that was held up, on a busy machine, must not freeze the page for twenty times as
         # long: what exceeds the usual is owed, and paid off with the next ones. As each pays at least the
         # smoothed cost, never more than a few captures are owed.
-        usual = max(charged(self._cost), LONGEST_PAUSE_FOR_ONE * self.max_overhead)
+        usual = max(charged(self._usual.seconds or 0.0), LONGEST_PAUSE_FOR_ONE * self.max_overhead)
         self._owed += charged(cost)
         charge = min(self._owed, usual)
         self._owed -= charge
@@ -68,7 +96,7 @@ class Pace:
         self.fps = fps
         self.budget = budget
         self._tick = float("-inf")
-        self._cost: float | None = None
+        self._usual = Usual()
         self._held: float | None = None  # How often of late the budget, not the rate, set the moment.
 
     @property
@@ -89,18 +117,18 @@ class Pace:
 
     def captured(self, now: float, cost: float) -> None:
         """A capture ended at `now` and took `cost` seconds from the trainer."""
-        self._cost = smoothed(self._cost, cost)
+        self._usual.add(now, cost)
         self.budget.captured(now, cost)
 
     @property
     def cost(self) -> float | None:
         """Seconds that one capture takes, smoothed; None before the first."""
-        return self._cost
+        return self._usual.seconds
 
     @property
     def budget_fps(self) -> float | None:
         """Pictures a second that the budget allows at the present cost; None before the first capture."""
-        return None if not self._cost else self.budget.fps(self._cost)
+        return None if not self.cost else self.budget.fps(self.cost)
 
     @property
     def limited(self) -> bool:

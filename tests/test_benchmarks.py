@@ -122,7 +122,8 @@ def test_soak_follows_everything_while_all_kinds_of_visitors_come_and_go(tmp_pat
     assert {
         f"{who} {what}" for who in ("trainer", "server") for what in ("heap", "threads", "maps")
     } <= names_of
-    assert {"viewer fps", "viewer age p99", "trainer steps/s", "server sockets"} <= names_of
+    assert {"viewer fps", "viewer age p99", "trainer steps/s", "server sockets", "server cpu"} <= names_of
+    assert {row["series"]: row["verdict"] for row in rows}["machine stolen, %"] == "–"
     assert all(len(row["samples"]) > 10 for row in rows)
     assert min(ends["passers"]["kinds"].values()) >= 1 and len(ends["passers"]["kinds"]) == 10
     assert ends["passers"]["problems"] == {} and ends["passers"]["here"] == 0
@@ -310,6 +311,12 @@ def test_faults_kills_somebody_and_what_was_recorded_and_sent_is_whole(tmp_path:
     assert sum(row["times"] for row in report["rows"]) >= 1
     held = {bar["promise"]: bar["held"] for bar in report["bars"]}
     assert held["kills: all recordings play"] and held["kills: all uploads are whole"]
+
+
+def test_floods_have_others_wait(tmp_path: Path) -> None:
+    calm, *rows = quick("floods", tmp_path)["rows"]
+    assert calm["flood"] == "none" and len(rows) == 8
+    assert all(row["longest_ms"] >= row["wait_ms"] > 0 and row["most_mb"] > 0 for row in rows)
 
 
 def test_what_the_page_claims_is_held_against_what_it_costs(tmp_path: Path) -> None:

@@ -210,6 +210,43 @@ def test_time_spent_is_told_once() -> None:
     assert (reader.spent(), reader.spent()) == (0.75, 0.0)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="two processes share a block by fork here")
+def test_time_spent_is_never_read_half_written() -> None:
+    block = Block.create(MAX_PIXELS, shared=True)
+    writer, reader = Writer(block), Reader(block)
+    writer.spent(100.0)
+    reader.spent()
+    child = os.fork()
+    if child == 0:
+        try:
+            for _ in range(400_000):
+                writer.spent(1e-6)
+        finally:
+            os._exit(0)
+    told = []
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        told += [reader.spent() for _ in range(1000)]
+    assert min(told) >= 0.0 and max(told) < 1.0
+
+
+def test_episodes_that_are_written_over_while_others_are_read_are_left_out() -> None:
+    writer, reader = ends()
+    for number in range(EPISODES):
+        writer.episode(number, 1, 1.0, number)
+
+    class Later:
+        """The count as it is at first, and ten more when it is looked at again."""
+
+        looks = 0
+
+        def __getitem__(self, _: int) -> int:
+            self.looks += 1
+            return EPISODES + 10 * (self.looks > 1)
+
+    reader._block.words = Later()  # type: ignore[assignment]
+    assert [episode[0] for episode in reader.episodes()] == list(range(11, EPISODES))
+
+
 def test_time_spent_before_a_reader_came_is_none_of_its_business() -> None:
     block = Block.create(MAX_PIXELS, shared=False)
     Writer(block).spent(5.0)

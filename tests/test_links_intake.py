@@ -140,6 +140,28 @@ def test_what_a_picture_cost_is_paid_for_once(server: Server) -> None:
     assert server.stream.overhead(0.0) == pytest.approx(0.05)
 
 
+def test_what_a_picture_cost_is_paid_for_once_also_where_that_is_told_after_it(
+    server: Server,
+) -> None:
+    writer = server.announce()
+    for _ in range(2):
+        writer.write(PICTURE, 1.0, 0.5, {})
+        server.intake.look()
+        writer.spent(0.5)
+        server.intake.look()
+    assert server.stream.cost.seconds == pytest.approx(1.0)
+
+
+def test_nor_is_it_paid_for_again_and_again_where_that_is_told_before_it(server: Server) -> None:
+    writer = server.announce()
+    for _ in range(10):
+        writer.spent(0.5)
+        server.intake.look()
+        writer.write(PICTURE, 1.0, 0.5, {})
+        server.intake.look()
+    assert server.stream.cost.seconds == pytest.approx(5.5)  # The first one is taken for a failed one.
+
+
 def test_what_counting_takes_of_each_step_is_part_of_what_the_trainer_pays(server: Server) -> None:
     writer = server.announce()
     server.intake.look()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envstream.pace import Budget, Pace, Rate, Steps
+from envstream.pace import EXCUSED_EVERY, Budget, Pace, Rate, Steps
 
 rates = st.floats(0.1, 240)
 shares = st.floats(0.001, 1)
@@ -35,9 +35,10 @@ def test_captures_never_exceed_their_share_of_the_run_by_more_than_a_few(
     fps: float, share: float, captures: list[tuple[float, float]]
 ) -> None:
     began = run(Pace(fps, Budget(share)), captures)
-    spent = 0.0
+    spent, longest = 0.0, max(cost for cost, _ in captures)
     for (cost, _), moment in zip(captures, began, strict=True):
-        assert spent <= share * (moment - began[0]) + 4 * max(cost for cost, _ in captures) + 1e-6
+        excused = 1 + (moment - began[0]) // EXCUSED_EVERY
+        assert spent <= share * (moment - began[0]) + (4 + excused) * longest + 1e-6
         spent += cost
 
 
@@ -75,6 +76,29 @@ def test_one_capture_that_was_held_up_does_not_freeze_the_page_and_is_paid_off()
     assert pace.next_at - before <= 3.0
     began = run(pace, [(0.002, 0.0)] * 400, pace.next_at)
     assert began[-1] - before >= 0.6 / 0.05
+
+
+def test_one_in_which_the_machine_stood_still_does_not_count_though_it_took_minutes() -> None:
+    pace = Pace(30, Budget(0.05))
+    run(pace, [(0.001, 0.0)] * 50)
+    before, usual = pace.next_at, pace.cost
+    run(pace, [(600.0, 0.0)], before)
+    assert pace.next_at <= before + 600.0 and pace.cost == usual and not pace.limited
+    began = run(pace, [(0.001, 0.0)] * 31, before + 600.0)
+    assert began[-1] - began[0] == pytest.approx(1.0, abs=0.1)
+
+
+def test_what_is_slow_again_within_ten_minutes_is_costly() -> None:
+    pace = Pace(30, Budget(0.05))
+    run(pace, [(0.001, 0.0)] * 50)
+    run(pace, [(3.0, 0.0)], 2000.0)
+    run(pace, [(3.0, 0.0)], 2000.0 + EXCUSED_EVERY - 10)
+    assert pace.limited
+    later = Pace(30, Budget(0.05))
+    run(later, [(0.001, 0.0)] * 50)
+    run(later, [(3.0, 0.0)], 2000.0)
+    run(later, [(3.0, 0.0)], 2010.0 + EXCUSED_EVERY)
+    assert not later.limited
 
 
 # --- examples ------------------------------------------------------------------------------------------

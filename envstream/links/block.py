@@ -29,8 +29,9 @@ _CLOSED = 1  # [trainer] the env was closed
 _WORDS = 8  # the 64-bit words below
 # EVERY and MOST are the server's: which steps of an episode that it asks for, and how many pictures at most.
 HEAD, TAIL, STEPS, EPISODE_COUNT, FAILURES, EVERY, MOST = range(7)
-_COST = 64  # [trainer] float64: seconds given to captures so far, failed ones too
-_COUNTING = 72  # [trainer] float64: seconds that counting takes of each step; 0 = not known
+# [trainer] two float64: seconds given to captures so far, failed ones too, and seconds that counting takes
+# of each step, 0 = not known
+_SECONDS = 64
 _WANTED = 1024  # [both] of several parts: one byte each, like `due`, which is set as well then
 _STAGED = 3072  # [both] of each part: 1 = its next whole episode is wanted, 2 = what is left of this one
 EPISODE_RING = 8192
@@ -82,6 +83,8 @@ class Block:
         self.wanted = self.view[_WANTED : _WANTED + MOST_PARTS]
         self.staged = self.view[_STAGED : _STAGED + MOST_PARTS]
         self.words = self.view[_WORDS : _WORDS + 56].cast("Q")
+        # Not with struct, which fills with zeros before it packs: the other end would read them at times.
+        self._seconds = self.view[_SECONDS : _SECONDS + 16].cast("d")
         self.stride = _stride(max_pixels)
         self._reserved = [0] * SLOTS
 
@@ -150,22 +153,20 @@ class Block:
     @property
     def cost(self) -> float:
         """Seconds the trainer gave to captures so far."""
-        (seconds,) = struct.unpack_from("<d", self.memory, _COST)
-        return float(seconds)
+        return self._seconds[0]
 
     @cost.setter
     def cost(self, value: float) -> None:
-        struct.pack_into("<d", self.memory, _COST, value)
+        self._seconds[0] = value
 
     @property
     def counting(self) -> float:
         """Seconds that counting takes of each of the trainer's steps; 0 = not known."""
-        (seconds,) = struct.unpack_from("<d", self.memory, _COUNTING)
-        return float(seconds)
+        return self._seconds[1]
 
     @counting.setter
     def counting(self, value: float) -> None:
-        struct.pack_into("<d", self.memory, _COUNTING, value)
+        self._seconds[1] = value
 
 
 def _stride(max_pixels: int) -> int:

@@ -25,6 +25,8 @@ class Feed:
         self.reader = reader
         self.streams = streams
         self.takes = takes
+        # Seconds given to captures of which nothing came yet; below zero: of such as came before the seconds.
+        self._unpaid = 0.0
         reader.due[0] = 0
         for part, stream in enumerate(streams):
             stream.due = reader.demand(part, len(streams))
@@ -43,11 +45,11 @@ class Feed:
             streams[part].episodes.add(number, steps, total)
         if len(streams) == 1:  # Those included that were overwritten before they were read.
             streams[0].episodes.seen = reader.episodes_ended
-        seconds = reader.spent()
+        self._unpaid += reader.spent()
         arrived: dict[str, Stream] = {}
         for capture in reader.captures(self.takes.ready):
             stream = streams[capture.part]
-            seconds -= capture.cost
+            self._unpaid -= capture.cost
             make = partial(_frame, capture) if capture.picture is not None else None
             if capture.take:
                 self.takes.put(stream, capture.take, make, capture.info)
@@ -56,8 +58,9 @@ class Feed:
                 arrived[stream.name] = stream
             elif capture.cost:
                 stream.spent(now, capture.cost)
-        if seconds > 1e-9:  # Captures that gave no picture are paid for as well.
-            next(self._watched(), streams[0]).spent(now, seconds)
+        if self._unpaid > 1e-9 and not reader.pending:  # Captures that gave no picture are paid for as well.
+            next(self._watched(), streams[0]).spent(now, self._unpaid)
+            self._unpaid = 0.0
         for stream in streams:
             stream.note_steps(now, reader.total_steps)
             stream.missed(reader.failures)

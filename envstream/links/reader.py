@@ -129,10 +129,12 @@ class Reader:
         first = max(self._episodes, count - EPISODES + 1 if count > EPISODES else 0)
         self._episodes = count
         ring = self._block.memory
-        return [
+        read = [
             EPISODE.unpack_from(ring, EPISODE_RING + index % EPISODES * EPISODE_SIZE)
             for index in range(first, count)
         ]
+        # Meanwhile others may have been written, over the oldest of these.
+        return read[max(0, self._block.words[EPISODE_COUNT] - EPISODES + 1 - first) :]
 
     @property
     def episodes_ended(self) -> int:
