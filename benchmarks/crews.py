@@ -14,7 +14,6 @@ import mmap
 import os
 import random
 import signal
-import struct
 import tempfile
 import time
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ SPEED_BAR = 0.99
 TRAINERS, TURNS = 8, 200
 SETTLING = 0.1  # Seconds of a turn that are not counted: caches and the scheduler follow suit.
 LIFE = 1200
-COUNT = struct.Struct("qq")  # Steps, renders.
+COUNTS = 2  # 64-bit numbers of each trainer: steps, renders.
 
 
 class Turn(NamedTuple):
@@ -49,8 +48,8 @@ class Crew:
         self.name = contender.name
         self._stack = contextlib.ExitStack()
         file = self._stack.enter_context(contextlib.closing(tempfile.NamedTemporaryFile()))  # noqa: SIM115
-        file.truncate(COUNT.size * trainers)
-        self._counts = mmap.mmap(file.fileno(), 0)
+        file.truncate(8 * COUNTS * trainers)
+        self._counts = memoryview(mmap.mmap(file.fileno(), 0)).cast("q")
         settings = json.dumps({**contender.settings, "videoStreamPort": free_port()})
         words = ["--contender", contender.kind, "--env", env, "--settings", settings, "--counts", file.name]
         tools = [
@@ -90,7 +89,8 @@ class Crew:
         return Turn([(late[0] - early[0]) / took for late, early in pairs], spent / took)
 
     def _read(self) -> list[tuple[int, int]]:
-        return [COUNT.unpack_from(self._counts, COUNT.size * place) for place in range(self._trainers)]
+        counts = self._counts
+        return [(counts[at], counts[at + 1]) for at in range(0, COUNTS * self._trainers, COUNTS)]
 
     def _server_seconds(self) -> float:
         used = 0.0

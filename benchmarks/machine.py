@@ -1,4 +1,4 @@
-"""What the machine itself does meanwhile, as Linux tells it; for `soak.py`.
+"""What the machine itself does meanwhile, as Linux tells it; for `soak.py` and `faults.py`.
 
 A virtual machine's cores are taken away for moments when others on its host want them: whatever runs on it
 is slower then, and nobody's fault is shown by it.
@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from statistics import median
 
+STOLEN = 2.0  # Per cent of its cores' time: when its host took more, what is quick here is not told.
 TICKS = os.sysconf("SC_CLK_TCK")  # A second.
 REPEATS = 5
 WORK = 20_000  # Additions; about a millisecond.

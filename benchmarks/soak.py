@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 
 from common import Bar, Row, Tool, finish, note, parser, table
 from gauges import children, held
-from machine import Machine, cpu_seconds
+from machine import STOLEN, Machine, cpu_seconds
 from slopes import slope_of
 
 WARM, WARM_SHARE, WARM_MOST = 120.0, 0.1, 0.25
@@ -37,10 +37,7 @@ SETTLES = 90.0  # Seconds that may pass after the last visitor until all is as i
 BURST = 12  # Of each kind at once, once: pools of threads are as large then as they will ever be.
 GROWS = 0.1  # Share by which the heap with nobody there may be more at the end; how the heap lies changes.
 SERVER = "envstream.web.child"
-STOLEN = (
-    2.0  # Per cent of the machine: where its host took more, pace and age are not those of what runs here.
-)
-FEWEST = 0.25  # Of all periods, in which it took less: of fewer nothing is told.
+FEWEST = 0.25  # Of all periods, in which the machine is left alone: of fewer nothing is told of pace and age.
 
 
 class Matters(NamedTuple):

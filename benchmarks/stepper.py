@@ -11,7 +11,6 @@ import contextlib
 import mmap
 import os
 import signal
-import struct
 import tempfile
 
 import slideshow  # Has envs of its own.
@@ -39,7 +38,9 @@ def main() -> None:
         stack.callback(env.close)
         env.reset()
         with open(args.counts, "r+b") as file:  # noqa: PTH123 - it is mapped
-            counts = mmap.mmap(file.fileno(), 0)
+            # Not with struct, which fills with zeros before it packs: others would read those at times.
+            counts = memoryview(mmap.mmap(file.fileno(), 0)).cast("q")
+        place = 2 * args.place
         trainer.say(out, {"pid": os.getpid(), "server": server_of(os.getpid()), **where})
         steps, step, reset = 0, env.step, env.reset
         for actions in trainer.action_chunks(env, many=False):
@@ -48,7 +49,7 @@ def main() -> None:
                 if result[2] or result[3]:
                     reset()
             steps += len(actions)
-            struct.pack_into("qq", counts, 16 * args.place, steps, renders[0])
+            counts[place], counts[place + 1] = steps, renders[0]
             if steps % 4096 == 0:
                 trainer.hear()
 

@@ -9,7 +9,6 @@ import argparse
 import json
 import mmap
 import os
-import struct
 import sys
 import time
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import slideshow  # Has envs of its own.
 from trainer import STEPS_BETWEEN_LOOKS, action_chunks, hear, make_env, say
 
-COUNTS = struct.Struct("<Qd")  # Steps, and seconds of the longest of them so far.
+COUNTS = 16  # Bytes: steps, and seconds of the longest of them so far.
 LOOKS_EVERY = 0.05  # Seconds between two looks whether anybody is there any more.
 
 
@@ -27,19 +26,20 @@ class Counts:
 
     def __init__(self, path: Path) -> None:
         with path.open("r+b") as file:
-            self._memory = mmap.mmap(file.fileno(), COUNTS.size)
+            # Not with struct, which fills with zeros before it packs: others would read those at times.
+            self._counts = memoryview(mmap.mmap(file.fileno(), COUNTS)).cast("d")
 
     def put(self, steps: int, slowest: float) -> None:
-        COUNTS.pack_into(self._memory, 0, steps, slowest)
+        self._counts[0], self._counts[1] = steps, slowest
 
     @property
     def steps(self) -> int:
-        return int(COUNTS.unpack_from(self._memory)[0])
+        return int(self._counts[0])
 
     @property
     def slowest(self) -> float:
         """Seconds of the longest run of steps between two looks at the clock."""
-        return float(COUNTS.unpack_from(self._memory)[1])
+        return self._counts[1]
 
 
 def train(env: Any, counts: Counts) -> None:
