@@ -20,7 +20,7 @@ from envstream.settings import read
 from envstream.web import tls
 from envstream.web.tls import DAYS, KEPT, RENEWED, certificate_of, fingerprint, fits, made
 from fakes import PictureEnv
-from serving import streaming
+from serving import streaming, until
 
 NAMES = ["localhost", "127.0.0.1", "::1", "gpu-7.cluster", "0.0.0.0", "localhost"]
 NOW = datetime.datetime(2030, 1, 1, tzinfo=datetime.timezone.utc)
@@ -122,12 +122,19 @@ def test_a_server_prints_the_fingerprint_of_what_it_serves(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with streaming(PictureEnv(), videoStreamTlsCert="auto") as port:
-        said = capsys.readouterr().err
         context = ssl.create_default_context(cafile=str(place / KEPT))
         with socket.create_connection(("127.0.0.1", port)) as raw:
             with context.wrap_socket(raw, server_hostname="localhost") as secure:
                 served: Any = secure.getpeercert(binary_form=True)
                 secure.sendall(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")
                 answer = secure.recv(4000)
+        said: list[str] = []
+
+        def is_told() -> bool:
+            said.append(capsys.readouterr().err)
+            return "SHA-256" in "".join(said)
+
+        until(is_told, "its fingerprint")
     assert b"200 OK" in answer and b"strict-transport" not in answer.lower()
-    assert hashlib.sha256(served).digest().hex(":").upper() in said and "https://" in said
+    told = "".join(said)
+    assert hashlib.sha256(served).digest().hex(":").upper() in told and "https://" in told

@@ -412,8 +412,9 @@ def test_from_far_away_the_picture_is_fluent_and_as_old_as_it_says(tmp_path: Pat
                 ages.append(time.monotonic() - about["timestamp"])
         ages = sorted(ages[len(ages) // 3 :])
         assert len(ages) >= 4 * 4 * 2 / 3  # Pictures a second; on a machine that is busy as well.
-        # On its way it was 150 ms, and a little for steps, compression and waiting.
-        assert 0.14 < ages[len(ages) // 2] < 0.45
+        # On its way it was 150 ms, and a little for steps, compression and waiting. How the clocks differ is
+        # known to half of what the two ways differ by, which on a busy machine is some ten milliseconds.
+        assert 0.08 < ages[len(ages) // 2] < 0.45
         assert trainer.warnings == []
 
 
