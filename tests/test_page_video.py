@@ -42,7 +42,11 @@ def page(open_scripted: Opening) -> Scripted:
 
 
 def ready(page: Scripted, stream: str = "env") -> Scripted:
-    until(lambda: page.watched().get(stream, {}).get("video"), "H.264 to be asked for")
+    asks = lambda: page.watched().get(stream, {}).get("video")  # noqa: E731
+    try:
+        until(asks, "H.264 to be asked for")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; it lacks {page.unanswered} and said {page.heard}") from None
     return page
 
 

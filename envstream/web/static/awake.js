@@ -6,8 +6,8 @@ export class Awake {
   /** `onChange()` when that may have changed. */
   constructor(onChange) {
     document.addEventListener('visibilitychange', onChange);
-    new IntersectionObserver(([entry]) => {
-      this.#onscreen = entry.isIntersecting;
+    new IntersectionObserver((entries) => {
+      this.#onscreen = entries.at(-1).isIntersecting; // Of several at once, on a busy machine, the newest.
       onChange();
     }).observe(document.body);
   }

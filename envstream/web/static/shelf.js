@@ -51,8 +51,8 @@ export class Shelf {
     box.append(this.#inner);
     box.addEventListener('scroll', () => this.#soon(), { passive: true });
     new ResizeObserver(() => this.#arrange()).observe(box);
-    new IntersectionObserver(([entry]) => {
-      this.#inView = entry.isIntersecting;
+    new IntersectionObserver((entries) => {
+      this.#inView = entries.at(-1).isIntersecting; // Of several at once, on a busy machine, the newest.
       this.#place();
     }).observe(box);
   }
