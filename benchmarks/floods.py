@@ -115,9 +115,7 @@ def flooded(service: Service, flood: Flood | None, seconds: float) -> Row:
     with contextlib.ExitStack() as over:
         gauge = over.enter_context(Gauge(service.pid))
         if flood is not None:
-            made = multiprocessing.get_context("spawn").Process(
-                target=pour, args=(service.port, flood, until)
-            )
+            made = SPAWN.Process(target=pour, args=(service.port, flood, until))
             made.start()
             over.callback(made.join)
         waited = Spread.of(waits(service.port, until))

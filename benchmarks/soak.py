@@ -121,6 +121,22 @@ class Watch:
         return self._trainer.hear(60)
 
 
+class Stand:
+    """A training with its server, a steady viewer, visitors who come when told to, and who watches all of it."""
+
+    def __init__(self, stack: contextlib.ExitStack, args: argparse.Namespace, life: float) -> None:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        self.trainer = stack.enter_context(Tool("paced.py", "--folder", folder))
+        where = self.trainer.hear()
+        at = ["--port", str(where["port"]), "--stream", where["stream"], "--life", str(int(life))]
+        chance = ["--seed", str(args.seed), "--alive", str(args.alive)]
+        steady = stack.enter_context(Tool("crowd.py", *at, "--count", "1"))
+        self.passers = stack.enter_context(Tool("passers.py", *at, *chance))
+        steady.hear()
+        self.passers.hear()
+        self.watch = Watch(self.trainer, steady, where)
+
+
 def server_of(trainer: int) -> int:
     """The server process of a trainer.
 
@@ -183,18 +199,9 @@ def more(start: Mapping[str, float], end: Mapping[str, float]) -> dict[str, str]
 def soak(args: argparse.Namespace) -> dict[str, Any]:
     """Run all of it, and give what was seen."""
     plan = Plan.of(args)
-    life = str(int(plan.warm + plan.run + 3 * SETTLES) + 300)
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        trainer = stack.enter_context(Tool("paced.py", "--folder", folder))
-        where = trainer.hear()
-        at = ["--port", str(where["port"]), "--stream", where["stream"], "--life", life]
-        steady = stack.enter_context(Tool("crowd.py", *at, "--count", "1"))
-        passers = stack.enter_context(
-            Tool("passers.py", *at, "--seed", str(args.seed), "--alive", str(args.alive))
-        )
-        steady.hear()
-        passers.hear()
-        watch = Watch(trainer, steady, where)
+    with contextlib.ExitStack() as stack:
+        stand = Stand(stack, args, life=plan.warm + plan.run + 3 * SETTLES + 300)
+        watch, passers, trainer = stand.watch, stand.passers, stand.trainer
         passers.say(each=1)
         churn(watch, passers, args.churn, plan.warm / 2, plan.period, "warm-up")
         passers.say(each=BURST)
@@ -303,13 +310,18 @@ def bars_of(rows: list[Row], seen: Mapping[str, Any]) -> list[Bar]:
     ]
 
 
-def main() -> None:
-    arguments = parser(__doc__, rounds=1, seconds=0.0)
+def add_visitors(arguments: argparse.ArgumentParser) -> None:
+    """Who comes, and for how long."""
     arguments.add_argument("--hours", type=float, default=1.0)
-    arguments.add_argument("--minutes", type=float, help="instead of hours")
     arguments.add_argument("--churn", type=float, default=10.0, help="visitors that come a second")
     arguments.add_argument("--alive", type=float, default=30.0, help="how many are there at a time, about")
     arguments.add_argument("--seed", type=int, default=1)
+
+
+def main() -> None:
+    arguments = parser(__doc__, rounds=1, seconds=0.0)
+    arguments.add_argument("--minutes", type=float, help="instead of hours")
+    add_visitors(arguments)
     args = arguments.parse_args()
     seen = soak(args)
     rows = rows_of(seen["series"])

@@ -131,6 +131,16 @@ def test_soak_follows_everything_while_all_kinds_of_visitors_come_and_go(tmp_pat
     assert held["no exception in the trainer"] and held["every visitor is answered as it should be"]
 
 
+def test_what_has_run_for_long_is_compared_with_what_has_just_begun(tmp_path: Path) -> None:
+    report = quick("aged", tmp_path)
+    assert {row["figure"] for row in report["rows"]} >= {"trainer steps/s", "viewer age p50", "server cpu"}
+    assert all(
+        len(row["rounds"]) == 2 and row["low"] <= row["share"] <= row["high"] for row in report["rows"]
+    )
+    held = {bar["promise"]: bar["held"] for bar in report["bars"]}
+    assert held["every visitor is answered as it should be"]
+
+
 def test_a_rival_that_is_not_installed_is_skipped_and_named() -> None:
     code = (
         "import sys; sys.modules['vidgear'] = None; sys.argv = ['trainer.py', '--contender', 'webgear'];"
