@@ -122,7 +122,7 @@ class Watch:
 
 
 class Stand:
-    """A training with its server, a steady viewer, visitors who come when told to, and who watches all of it."""
+    """A training with its server, a steady viewer, visitors who come when told to, and a watch over all."""
 
     def __init__(self, stack: contextlib.ExitStack, args: argparse.Namespace, life: float) -> None:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
