@@ -47,6 +47,7 @@ class Page:
         self.tab.on("requestfailed", lambda asked: self.unanswered.append(f"{asked.url} {asked.failure}"))
         self.tab.on("response", self._answered)
         self.tab.goto(url)
+        self.await_whole()
 
     def __enter__(self: Self) -> Self:
         return self
@@ -57,6 +58,14 @@ class Page:
     def _answered(self, response: Any) -> None:
         if response.status >= 400:
             self.unanswered.append(f"{response.url} {response.status}")
+
+    def await_whole(self) -> None:
+        """On a busy machine the browser may lose a part of a page: that is then loading itself anew."""
+        lacking = self.tab.locator(".incomplete")
+        while lacking.count():
+            print(f"{lacking.inner_text()} {self.unanswered}")  # Is seen where the test fails.
+            lacking.wait_for(state="detached", timeout=1000 * PATIENCE)
+            self.tab.wait_for_load_state()
 
     def prepare(self) -> None:
         """What is to happen before the page is opened."""

@@ -17,7 +17,8 @@ from envstream.detection.torch_model import TorchModel, load_program, load_scrip
 from envstream.errors import EnvstreamError
 
 torch: Any = pytest.importorskip("torch", reason="pip install torch")
-warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+for _category in (DeprecationWarning, FutureWarning):
+    warnings.filterwarnings("ignore", "`torch.jit", _category)
 
 
 class Looking(torch.nn.Module):  # type: ignore[misc]

@@ -99,7 +99,9 @@ def load_script(
     torch, device = _loaded(path, device)
     said = said_in(path)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Old, and what most have.
+        # Old, and what most have; PyTorch 2.15 says so to users, and not to programmers only.
+        for category in (DeprecationWarning, FutureWarning):
+            warnings.simplefilter("ignore", category)
         try:
             module = torch.jit.load(str(path), map_location=device).eval()
             wanted = module.forward.schema.arguments[1:]
