@@ -1,12 +1,18 @@
-"""Networks of their own, reached by a wire that can be slow, lose and reorder, or be cut."""
+"""Networks of their own, reached by a wire that can be slow, lose and reorder, or be cut.
+
+Where a machine's networks change, Chromium fails the requests that are on their way, those to loopback too.
+So nothing changes while the other worker opens a page.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +20,28 @@ from pathlib import Path
 import pytest
 
 from elsewhere import free_port
+
+
+@contextlib.contextmanager
+def _locked(alone: bool) -> Iterator[None]:
+    if sys.platform == "win32":  # No networks are made there.
+        yield
+        return
+    import fcntl
+
+    path = Path(tempfile.gettempdir()) / f"envstream-networks-{os.getuid()}"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+
+
+def unchanged() -> contextlib.AbstractContextManager[None]:
+    """The machine's networks stay as they are meanwhile."""
+    return _locked(alone=False)
+
+
+def _changing() -> contextlib.AbstractContextManager[None]:
+    return _locked(alone=True)
 
 
 def ip(*words: str) -> None:
@@ -46,7 +74,8 @@ class Far:
 
     def cut(self) -> None:
         """Nothing comes through any more, and neither end is told."""
-        ip("-n", self.space, "link", "set", self.far, "down")
+        with _changing():
+            ip("-n", self.space, "link", "set", self.far, "down")
 
     @property
     def within(self) -> list[str]:
@@ -79,22 +108,26 @@ def far_network(disorderly: bool = False) -> Iterator[Far]:
         pytest.skip("needs the right to make network namespaces: run the tests as root")
     wire = None
     try:
-        if disorderly:
-            wire = _wire(near, other)
-            ip("link", "set", other, "netns", space)
-        else:
-            ip("link", "add", near, "type", "veth", "peer", "name", other, "netns", space)
-        far = Far(space, f"10.213.{third}.1", near, other, wire)
-        ip("addr", "add", f"{far.here}/24", "dev", near)
-        ip("link", "set", near, "up")
-        ip("-n", space, "addr", "add", f"10.213.{third}.2/24", "dev", other)
-        ip("-n", space, "link", "set", other, "up")
+        with _changing():
+            if disorderly:
+                wire = _wire(near, other)
+                ip("link", "set", other, "netns", space)
+            else:
+                ip("link", "add", near, "type", "veth", "peer", "name", other, "netns", space)
+            far = Far(space, f"10.213.{third}.1", near, other, wire)
+            with contextlib.suppress(OSError):  # An address of IPv6 would be one more change, seconds later.
+                Path(f"/proc/sys/net/ipv6/conf/{near}/disable_ipv6").write_text("1")
+            ip("addr", "add", f"{far.here}/24", "dev", near)
+            ip("link", "set", near, "up")
+            ip("-n", space, "addr", "add", f"10.213.{third}.2/24", "dev", other)
+            ip("-n", space, "link", "set", other, "up")
         yield far
     finally:
-        if wire is not None:
-            wire.kill()
-            wire.communicate()
-        ip("netns", "del", space)
+        with _changing():
+            if wire is not None:
+                wire.kill()
+                wire.communicate()
+            ip("netns", "del", space)
 
 
 def _wire(near: str, far: str) -> subprocess.Popen[str]:

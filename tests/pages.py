@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 from conftest import missing
+from netns import unchanged
 from serving import PATIENCE, until
 
 QUIET = [
@@ -46,8 +47,9 @@ class Page:
         self.tab.on("pageerror", lambda error: self.problems.append(str(error)))
         self.tab.on("requestfailed", lambda asked: self.unanswered.append(f"{asked.url} {asked.failure}"))
         self.tab.on("response", self._answered)
-        self.tab.goto(url)
-        self.await_whole()
+        with unchanged():
+            self.tab.goto(url)
+            self.await_whole()
 
     def __enter__(self: Self) -> Self:
         return self
@@ -60,7 +62,7 @@ class Page:
             self.unanswered.append(f"{response.url} {response.status}")
 
     def await_whole(self) -> None:
-        """On a busy machine the browser may lose a part of a page: that is then loading itself anew."""
+        """Where the machine's networks changed meanwhile it lacks a part, and is loading itself anew."""
         lacking = self.tab.locator(".incomplete")
         while lacking.count():
             print(f"{lacking.inner_text()} {self.unanswered}")  # Is seen where the test fails.
