@@ -303,9 +303,8 @@ def test_compression_is_not_agreed_to(port: int, path: str) -> None:
 @pytest.mark.parametrize("path", PATHS)
 def test_who_floods_with_pings_and_reads_nothing_is_hung_up_on(port: int, path: str) -> None:
     with Raw(port, path) as peer:
-        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         flood = encoded(PING, b"p" * 125) * 500
-        with pytest.raises(OSError):
+        with pytest.raises(ConnectionError):  # Not that it takes no more: that is no end.
             for _ in range(2000):  # 130 MB, of which the server keeps a quarter of one.
                 peer.socket.sendall(flood)
 
