@@ -226,6 +226,7 @@ def standing_by(port: int) -> Iterator[Bystander]:
     """Somebody whose session has to be whole in the end, whatever the block does to the server."""
     bystander = Bystander(port)
     try:
+        bystander.undisturbed()  # Of who has sent nothing there would be no video.
         yield bystander
     finally:
         result = bystander.finish()

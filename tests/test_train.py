@@ -20,14 +20,14 @@ def train(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_ppo_trains_on_cartpole_and_says_how_it_went() -> None:
-    run = train("env.videoStream=true", "train.totalTimesteps=6000")
+    run = train("env.videoStream=true", "train.totalTimesteps=2048")
     assert run.returncode == 0, run.stderr
     assert "mean return of the last" in run.stdout
     assert "watch at http://127.0.0.1:" in run.stderr and "ssh -L" in run.stderr
 
 
 def test_the_streaming_config_streams_by_itself() -> None:
-    run = train("--config-name", "test_stream", "train.algo=random", "train.totalTimesteps=100000")
+    run = train("--config-name", "test_stream", "train.algo=random", "train.totalTimesteps=5000")
     assert run.returncode == 0 and "watch at" in run.stderr
 
 
