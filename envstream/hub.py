@@ -135,6 +135,7 @@ class Hub:
         now = time.monotonic()
         streams = list(self.streams.values())
         counts = {stream.name: counts_of(stream, now) for stream in streams}
+        told = {stream.name: status(stream, now) for stream in streams}
         totals = {
             key: sum(count[key] for count in counts.values())
             for key in ("frames_received", "frames_served", "frames_dropped")
@@ -144,11 +145,11 @@ class Hub:
             "clients_connected": self.viewers,
             "clients_refused": self.refused,
             "uptime_seconds": round(now - self.started, 3),
-            "current_fps": round(max((status(stream, now)["fps"] for stream in streams), default=0.0), 2),
+            "current_fps": max((each["fps"] for each in told.values()), default=0.0),
             "server_running": True,
             "host": self.host,
             "port": self.port,
             "max_viewers": self.config.videoStreamMaxViewers,
             "cache_bytes": self.cache.bytes,
-            "streams": {s.name: {**status(s, now), **counts[s.name]} for s in streams},
+            "streams": {name: {**each, **counts[name]} for name, each in told.items()},
         }

@@ -22,7 +22,14 @@ def finite(value: Any) -> Any:
 
 def compact(value: Any) -> str:
     """Data as JSON without a space too many; what is no JSON becomes its text."""
-    return json.dumps(finite(value), separators=(",", ":"), default=str)
+    try:
+        return _strict(value)
+    except ValueError:  # Seldom: to look through all of it first takes as long as to write it.
+        return _lenient(finite(value))
+
+
+_strict = json.JSONEncoder(separators=(",", ":"), default=str, allow_nan=False).encode
+_lenient = json.JSONEncoder(separators=(",", ":"), default=str).encode  # The key of a dict may be NaN.
 
 
 LONGEST = 16  # Numbers of a list that are told.

@@ -48,7 +48,7 @@ def test_a_model_is_saved_where_it_was_asked_for(tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (["train.algo=SAC9"], "expected one of PPO, A2C, DQN, random"),
-        (["env.id=Nope-v1"], "env.id=Nope-v1: "),
+        (["train.algo=random", "env.id=Nope-v1"], "env.id=Nope-v1: "),
         (["train.algo=DQN", "env.id=MountainCarContinuous-v0"], "train.algo=DQN cannot train"),
         (["train.algo=random", "env.videoFps=0"], "a number from 0.1 to 240"),
         (["train.algo=random", "+env.videoStreamPrt=1"], "did you mean 'videoStreamPort'"),

@@ -44,3 +44,8 @@ def test_what_json_does_not_know_becomes_its_text() -> None:
 
 def test_no_space_is_wasted() -> None:
     assert compact({"a": [1, 2]}) == '{"a":[1,2]}'
+
+
+@given(st.dictionaries(st.floats() | st.text(max_size=3), JSON, max_size=3))
+def test_the_names_in_an_object_may_be_any_number(value: Any) -> None:
+    read(compact(value))
