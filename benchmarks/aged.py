@@ -1,11 +1,11 @@
 """Is what has run for an hour slower than what has just begun?
 
 A slope over an hour is also that of the machine, which others on its host make slower and quicker; turns are
-not. A training and its server have visitors come and go for `--hours`, as in `soak.py`. Then another training
-with its server is started beside them and warmed up, and visitors come to the one or the other, in turns.
-Each turn gives what `soak.py` looks at: steps a second, pictures a second and their age, CPU time. Told is
-the old one's share of the new one's, each against its neighbour in time; pairs in which the machine's host
-took some of it are made anew.
+not. A training and its server have visitors come and go for `--hours`, as in `soak.py`. Then two others with
+their servers are started beside them and warmed up, and visitors come to the three of them in turns. Each
+turn gives what `soak.py` looks at: steps a second, pictures a second and their age, CPU time. Told is the
+old one's share of what the new ones have in the same round; and what one of the new ones has of the other, as
+two that do the same differ as well, for as long as they live: by where their memory lies, say.
 
     python benchmarks/aged.py --hours 1 --rounds 24
 """
@@ -15,8 +15,10 @@ from __future__ import annotations
 import contextlib
 import random
 import time
+from statistics import median
+from typing import NamedTuple
 
-from common import Bar, Row, Spread, finish, note, off_by, parser, table
+from common import Bar, Row, finish, note, off_by, parser, table
 from machine import STOLEN
 from soak import BURST, MATTERS, PACE, SETTLES, WARM, Stand, add_visitors, churn
 
@@ -27,8 +29,24 @@ JUDGED = ("trainer steps/s", "viewer fps", "viewer age p50", "viewer age p99", "
 QUICK = 4.0, 3.0, 0.5  # Seconds: getting old, warming up, settling.
 
 
+Seen = dict[str, float]
+
+
+class Ratios(NamedTuple):
+    """Of each figure the old one's share of the new ones', and one new one's of the other's."""
+
+    old: Seen
+    other: Seen
+
+    @classmethod
+    def of(cls, old: Seen, one: Seen, other: Seen) -> Ratios:
+        mean = {name: (one[name] + other[name]) / 2 for name in JUDGED}
+        pairs = (old, mean), (one, other)
+        return cls(*({name: a[name] / max(b[name], 1e-9) for name in JUDGED} for a, b in pairs))
+
+
 class Turns:
-    """Has visitors come to one or the other of two, and looks at it meanwhile.
+    """Has visitors come to one after the other, and looks at it meanwhile.
 
     Attributes:
         problems: odd answers that visitors got.
@@ -38,7 +56,7 @@ class Turns:
         self._churn, self._settling, self._seconds = churn, settling, seconds
         self.problems: dict[str, int] = {}
 
-    def look(self, stand: Stand) -> dict[str, float]:
+    def look(self, stand: Stand) -> Seen:
         """What is seen while visitors come and go."""
         stand.passers.say(rate=self._churn)
         time.sleep(self._settling)
@@ -48,48 +66,51 @@ class Turns:
         return {name: series[-1][1] for name, series in stand.watch.series.items()}
 
 
-def shares(
-    aged: Stand, fresh: Stand, turns: Turns, rounds: int, chance: random.Random
-) -> list[dict[str, float]]:
-    """The old one's share of the new one's, in each pair of turns."""
-    ratios: list[dict[str, float]] = []
-    for pair in range(TRIES * rounds):
-        order = [aged, fresh]
+def shares(stands: list[Stand], turns: Turns, rounds: int, chance: random.Random) -> list[Ratios]:
+    """How they compare, in each round; the first of them is the old one."""
+    found: list[Ratios] = []
+    for number in range(TRIES * rounds):
+        order = list(stands)
         chance.shuffle(order)
         seen = {one: turns.look(one) for one in order}
         alone = max(each["machine stolen"] for each in seen.values()) <= STOLEN
-        if alone or pair - len(ratios) >= (TRIES - 1) * rounds:
-            ratios.append({name: seen[aged][name] / max(seen[fresh][name], 1e-9) for name in JUDGED})
-            told = ", ".join(f"{name} {value:.2f}" for name, value in ratios[-1].items())
-            note(f"pair {len(ratios)}: {told}")
-        if len(ratios) == rounds:
+        if alone or number - len(found) >= (TRIES - 1) * rounds:
+            found.append(Ratios.of(*(seen[one] for one in stands)))
+            told = ", ".join(f"{name} {value:.2f}" for name, value in found[-1].old.items())
+            note(f"round {len(found)}: {told}")
+        if len(found) == rounds:
             break
-    return ratios
+    return found
 
 
-def row_of(name: str, ratios: list[dict[str, float]]) -> Row:
+def row_of(name: str, found: list[Ratios]) -> Row:
     """What is told of one figure."""
-    values = [each[name] for each in ratios]
-    low, high = off_by(values)
-    spread = Spread.of(values)
+    old, other = [each.old[name] for each in found], [each.other[name] for each in found]
+    low, high = off_by(old)
+    least, most = off_by(other)
     return {
         "figure": name,
-        "share": round(spread.median, 4),
-        "text": spread.text("{:.1f} %", 100),
+        "share": round(median(old), 4),
+        "text": f"{100 * median(old):.1f} %",
         "sure": f"{100 * low:.1f}–{100 * high:.1f} %",
         "low": round(low, 4),
         "high": round(high, 4),
-        "rounds": [round(value, 4) for value in values],
+        "other": round(median(other), 4),
+        "other_text": f"{100 * median(other):.1f} %",
+        "other_sure": f"{100 * least:.1f}–{100 * most:.1f} %",
+        "rounds": [round(value, 4) for value in old],
+        "others": [round(value, 4) for value in other],
     }
 
 
 def bar_of(row: Row) -> Bar:
-    """Held where the interval has room for no difference, or the difference is less than matters."""
+    """Held where the interval has room for what new ones differ by, or the difference is less than matters."""
     key = next(key for key in PACE if row["figure"].endswith(key))
     matters = MATTERS[key]
     worse = matters.worse * (row["share"] - 1)
     mildest = row["low"] - 1 if matters.worse > 0 else 1 - row["high"]
-    return Bar(f"{row['figure']}: as at first", row["sure"], mildest <= 0 or worse < matters.share)
+    differ = max(row["other"], 1 / row["other"]) - 1
+    return Bar(f"{row['figure']}: as at first", row["sure"], mildest <= differ or worse < matters.share)
 
 
 def main() -> None:
@@ -98,19 +119,22 @@ def main() -> None:
     args = arguments.parse_args()
     age, warm, settling = QUICK if args.quick else (args.hours * 3600, WARM, SETTLING)
     rounds, seconds = (2, 1.0) if args.quick else (args.rounds, args.seconds)
-    life = age + warm + TRIES * rounds * 2 * (settling + seconds + SETTLES / 4) + 600
+    life = age + 2 * warm + TRIES * rounds * 3 * (settling + seconds + SETTLES / 4) + 600
     turns = Turns(args.churn, settling, seconds)
     with contextlib.ExitStack() as stack:
-        aged = Stand(stack, args, life)
-        said = churn(aged.watch, aged.passers, args.churn, age, min(LOOK, age / 2), "getting old")
-        fresh = Stand(stack, args, life)
-        fresh.passers.say(each=1 if args.quick else BURST)
-        churn(fresh.watch, fresh.passers, args.churn, warm, min(LOOK, warm / 2), "warm-up")
-        turns.problems |= said["problems"]
-        ratios = shares(aged, fresh, turns, rounds, random.Random(args.seed))
-    rows = [row_of(name, ratios) for name in JUDGED]
-    columns = {"figure": "figure", "text": "of the new one's", "sure": "95 % sure"}
-    table(f"After {age / 3600:.2f} h and {said['came']} visitors, in turns with a new one", rows, columns)
+        stands, came = [], []
+        for seconds_before, what in ((age, "getting old"), (warm, "warm-up"), (warm, "warm-up")):
+            stand = Stand(stack, args, life)
+            stand.passers.say(each=1 if args.quick else BURST)
+            said = churn(stand.watch, stand.passers, args.churn, seconds_before, min(LOOK, warm / 2), what)
+            stands.append(stand)
+            came.append(said["came"])
+            turns.problems |= said["problems"]
+        found = shares(stands, turns, rounds, random.Random(args.seed))
+    rows = [row_of(name, found) for name in JUDGED]
+    old = {"figure": "figure", "text": "the old one, of the new", "sure": "95 % sure"}
+    columns = {**old, "other_text": "a new one, of the other", "other_sure": "95 % sure "}
+    table(f"After {age / 3600:.2f} h and {came[0]} visitors, in turns with two new ones", rows, columns)
     bars = [bar_of(row) for row in rows]
     odd = turns.problems
     bars.append(Bar("every visitor is answered as it should be", str(odd or "all were"), not odd))
