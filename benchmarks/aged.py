@@ -104,7 +104,7 @@ def row_of(name: str, found: list[Ratios]) -> Row:
 
 
 def bar_of(row: Row) -> Bar:
-    """Held where the interval has room for what new ones differ by, or the difference is less than matters."""
+    """Held where its interval has room for what new ones differ by, or the difference does not matter."""
     key = next(key for key in PACE if row["figure"].endswith(key))
     matters = MATTERS[key]
     worse = matters.worse * (row["share"] - 1)
