@@ -24,7 +24,7 @@ from soak import BURST, MATTERS, PACE, SETTLES, WARM, Stand, add_visitors, churn
 
 SETTLING = 4.0  # Seconds of a turn that are not counted: who comes stays for about three.
 LOOK = 5.0  # Seconds between two looks while one gets old.
-TRIES = 3  # Times as many pairs as are wanted, at most, for the sake of some without the machine's host.
+TRIES = 3  # Times as many rounds as are wanted, at most, for the sake of some without the machine's host.
 JUDGED = ("trainer steps/s", "viewer fps", "viewer age p50", "viewer age p99", "trainer cpu", "server cpu")
 QUICK = 4.0, 3.0, 0.5  # Seconds: getting old, warming up, settling.
 
@@ -109,7 +109,7 @@ def bar_of(row: Row) -> Bar:
     matters = MATTERS[key]
     worse = matters.worse * (row["share"] - 1)
     mildest = row["low"] - 1 if matters.worse > 0 else 1 - row["high"]
-    differ = max(row["other"], 1 / row["other"]) - 1
+    differ = max(row["other"], 1 / max(row["other"], 1e-9)) - 1
     return Bar(f"{row['figure']}: as at first", row["sure"], mildest <= differ or worse < matters.share)
 
 
