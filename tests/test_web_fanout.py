@@ -81,6 +81,29 @@ def test_a_frame_is_compressed_once_for_all_who_want_the_same(world: World) -> N
     assert [received(seat) for seat in seats + small] == [[1]] * 10
 
 
+def test_what_most_want_comes_first_and_for_all_of_them_whatever_rate_they_want(world: World) -> None:
+    small = [world.seat(rung=Rung(max_width=3)) for _ in range(2)]
+    same = [world.seat(fps=fps) for fps in (None, 5, 2)]
+    world.frame(1)
+    assert len(world.pool.jobs) == 1
+    world.pool.finish()
+    world.loop.advance()
+    assert [received(seat) for seat in same + small] == [[1]] * 3 + [[]] * 2
+    world.compress()
+    assert [received(seat) for seat in small] == [[1]] * 2
+
+
+def test_among_as_many_who_came_first_is_first(world: World) -> None:
+    kinds = [(format, width) for format in ("jpeg", "png", "webp") for width in range(1, 6)]
+    seats = [world.seat(rung=Rung(format, max_width=width)) for format, width in kinds]
+    world.fanout.leave(seats.pop(3))
+    world.frame(1)
+    for seat in seats:
+        world.pool.finish()
+        world.loop.advance()
+        assert [one for one in seats if received(one)] == [seat]
+
+
 def test_nothing_is_compressed_for_nobody(world: World) -> None:
     world.frame(1)
     assert world.pool.jobs == []

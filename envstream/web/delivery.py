@@ -99,17 +99,17 @@ class Delivery:
                 groups[id(aim)] = aim, [seat]
             else:
                 group[1].append(seat)
-        rungs: list[tuple[Rung, list[Seat]]] = []
+        rungs: dict[Rung, list[Seat]] = {}
         chained: dict[ChainKey, list[Seat]] = {}
         for aim, group_seats in groups.values():
             if aim.chain is not None:
                 chained.setdefault(aim.chain, []).extend(group_seats)
             else:
-                rungs.append((aim.rung, group_seats))
+                rungs.setdefault(aim.rung, []).extend(group_seats)
         for key, group_seats in chained.items():
             self._link(stream, frame, key, group_seats, now)
         # The largest first: who is alone on a rung is not waited for.
-        self._send_in_turn(stream, frame, sorted(rungs, key=lambda group: -len(group[1])))
+        self._send_in_turn(stream, frame, sorted(rungs.items(), key=lambda group: -len(group[1])))
 
     def refine(self, stream: Stream, seats: Iterable[Seat], now: float) -> None:
         """Where nothing moves any more: the picture on show once more, as good as it can be."""

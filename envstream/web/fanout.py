@@ -22,7 +22,8 @@ class Fanout:
         self._hub = hub
         self.loop = loop
         self.seats: set[Seat] = set()
-        self._watching: dict[str, set[Seat]] = {}
+        # In the order in which they came: an order by chance is the same all the time, for who is last in it.
+        self._watching: dict[str, dict[Seat, None]] = {}
         self._timers: dict[str, tuple[float, asyncio.Handle]] = {}
         self._delivery = Delivery(hub, self._from_thread, self.drained)
         self.watched: Callable[[Stream], None] = lambda stream: None  # Others watch its episodes than before.
@@ -48,10 +49,10 @@ class Fanout:
         """The seat watches other streams than before."""
         wanted = seat.viewer.watches
         for name in [name for name, seats in self._watching.items() if seat in seats and name not in wanted]:
-            self._watching[name].discard(seat)
+            del self._watching[name][seat]
             self._count(name)
         for name in wanted:
-            self._watching.setdefault(name, set()).add(seat)
+            self._watching.setdefault(name, {})[seat] = None
             self._count(name)
             stream = self._hub.get(name)
             if stream is not None:
@@ -84,7 +85,7 @@ class Fanout:
         """A stream has begun, perhaps one of a name that was there before."""
         self._cancel(stream.name)
         self._delivery.forget(stream.name)
-        seats = self._watching.get(stream.name, set())
+        seats = self._watching.get(stream.name, ())
         stream.watched(len(seats))
         stream.stages.begin_anew()
         for seat in seats:
