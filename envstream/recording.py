@@ -18,6 +18,7 @@ from envstream.files import fitting, namesakes, removed, unwritable, write_json
 from envstream.frame import Frame
 from envstream.video import VideoFile
 
+_ELSEWHERE = ", or set videoRecordFolder to another one"
 _MOST_PARTS = 20  # What changes its size all the time is no video.
 _LARGEST = 2**20  # Bytes of a JSON of ours at most.
 
@@ -180,8 +181,7 @@ class Recording:
         if isinstance(error, OSError) and not isinstance(error, EnvstreamError):
             error = unwritable(Path(error.filename or self._folder), error)
         text = str(error) or type(error).__name__
-        elsewhere = ", or set videoRecordFolder to another one" if "cannot be written" in text else ""
-        self.problem, self._failed = text + elsewhere, True
+        self.problem, self._failed = text + (_ELSEWHERE if "cannot be written" in text else ""), True
         self._end()
 
     def _end(self) -> None:
@@ -218,7 +218,7 @@ class Recording:
         try:
             write_json(self._json, said)
         except (OSError, ValueError, RecursionError) as error:
-            self.problem = self.problem or str(unwritable(self._json, error))
+            self.problem = self.problem or str(unwritable(self._json, error)) + _ELSEWHERE
 
 
 class Shelf:

@@ -364,6 +364,7 @@ def test_a_json_that_cannot_be_written_is_a_sentence_and_the_video_is_kept(
     monkeypatch.setattr(Path, "write_text", full)
     recording.finish({})
     assert recording.problem is not None and "take.json cannot be written (No space left" in recording.problem
+    assert "videoRecordFolder" in recording.problem
     assert (tmp_path / "take.json").read_text() == before
     assert numbers(tmp_path / "take.mp4") == [0]
 
