@@ -5,7 +5,7 @@ not. A training and its server have visitors come and go for `--hours`, as in `s
 their servers are started beside them and warmed up, and visitors come to the three of them in turns. Each
 turn gives what `soak.py` looks at: steps a second, pictures a second and their age, CPU time. Told is the
 old one's share of what the new ones have in the same round; and what one of the new ones has of the other, as
-two that do the same differ as well, for as long as they live: by where their memory lies, say.
+two that do the same differ as well. Rounds in which the machine's host took some of it are made anew.
 
     python benchmarks/aged.py --hours 1 --rounds 24
 """
@@ -27,7 +27,6 @@ LOOK = 5.0  # Seconds between two looks while one gets old.
 TRIES = 3  # Times as many rounds as are wanted, at most, for the sake of some without the machine's host.
 JUDGED = ("trainer steps/s", "viewer fps", "viewer age p50", "viewer age p99", "trainer cpu", "server cpu")
 QUICK = 4.0, 3.0, 0.5  # Seconds: getting old, warming up, settling.
-
 
 Seen = dict[str, float]
 
