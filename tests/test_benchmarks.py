@@ -115,9 +115,20 @@ def test_memory_follows_the_trainer_and_its_server(tmp_path: Path) -> None:
         assert row["first_mb"] > 0
 
 
-def test_soak_follows_everything_while_all_kinds_of_visitors_come_and_go(tmp_path: Path) -> None:
-    report = quick("soak", tmp_path)
-    *rows, ends = report["rows"]
+@pytest.fixture(scope="module")
+def soaked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    """What a short soak reports: its rows by their part, and its bars."""
+    report = quick("soak", tmp_path_factory.mktemp("soak"))
+    parts: dict[str, list[dict[str, Any]]] = {"bars": report["bars"]}
+    for row in report["rows"]:
+        parts.setdefault(row["part"], []).append(row)
+    return parts
+
+
+def test_soak_follows_everything_while_all_kinds_of_visitors_come_and_go(
+    soaked: dict[str, list[dict[str, Any]]],
+) -> None:
+    rows, (ends,) = soaked["slopes"], soaked["ends"]
     names_of = {row["series"].partition(",")[0] for row in rows}
     assert {
         f"{who} {what}" for who in ("trainer", "server") for what in ("heap", "threads", "maps")
@@ -127,18 +138,17 @@ def test_soak_follows_everything_while_all_kinds_of_visitors_come_and_go(tmp_pat
     assert all(len(row["samples"]) > 10 for row in rows)
     assert min(ends["passers"]["kinds"].values()) >= 1 and len(ends["passers"]["kinds"]) == 10
     assert ends["passers"]["problems"] == {} and ends["passers"]["here"] == 0
-    held = {bar["promise"]: bar["held"] for bar in report["bars"]}
+    held = {bar["promise"]: bar["held"] for bar in soaked["bars"]}
     assert held["no exception in the trainer"] and held["every visitor is answered as it should be"]
 
 
-def test_what_has_run_for_long_is_compared_with_what_has_just_begun(tmp_path: Path) -> None:
-    report = quick("aged", tmp_path)
-    assert {row["figure"] for row in report["rows"]} >= {"trainer steps/s", "viewer age p50", "server cpu"}
-    assert all(
-        len(row["rounds"]) == 2 and row["low"] <= row["share"] <= row["high"] for row in report["rows"]
-    )
-    held = {bar["promise"]: bar["held"] for bar in report["bars"]}
-    assert held["every visitor is answered as it should be"]
+def test_what_has_run_for_long_is_compared_with_what_has_just_begun(
+    soaked: dict[str, list[dict[str, Any]]],
+) -> None:
+    turns = soaked["turns"]
+    assert {row["figure"] for row in turns} >= {"trainer steps/s", "viewer age p50", "server cpu"}
+    assert all(len(row["rounds"]) == 2 and row["low"] <= row["share"] <= row["high"] for row in turns)
+    assert {f"{row['figure']}: as at first" for row in turns} <= {bar["promise"] for bar in soaked["bars"]}
 
 
 def test_a_rival_that_is_not_installed_is_skipped_and_named() -> None:

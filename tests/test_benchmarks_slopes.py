@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 pytest.importorskip("psutil")
 
 from slopes import Slope, medians, slope_of, theil_sen
-from soak import rows_of
+from verdicts import rows_of
 
 HOUR = 3600
 SEEDS = range(20)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,16 +21,33 @@ def train(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=90, cwd=ROOT)
 
 
+@contextlib.contextmanager
+def watched(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A training without an end, and what it complained until it said where to watch."""
+    command = [sys.executable, str(ROOT / "train.py"), *arguments, *QUICK, "train.totalTimesteps=100000000"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert run.stderr is not None
+    try:
+        before = ""
+        while "ssh -L" not in before:
+            line = run.stderr.readline()
+            assert line, f"ended before it began: {before}"
+            before += line
+        yield run, before
+    finally:
+        run.kill()
+        run.communicate()
+
+
 def test_ppo_trains_on_cartpole_and_says_how_it_went() -> None:
     run = train("env.videoStream=true", "train.totalTimesteps=2048")
     assert run.returncode == 0, run.stderr
     assert "mean return of the last" in run.stdout
-    assert "watch at http://127.0.0.1:" in run.stderr and "ssh -L" in run.stderr
 
 
 def test_the_streaming_config_streams_by_itself() -> None:
-    run = train("--config-name", "test_stream", "train.algo=random", "train.totalTimesteps=5000")
-    assert run.returncode == 0 and "watch at" in run.stderr
+    with watched("--config-name", "test_stream", "train.algo=random") as (_, said):
+        assert "watch at http://127.0.0.1:" in said
 
 
 @pytest.mark.long
@@ -67,22 +86,11 @@ def test_a_mistake_is_answered_with_one_sentence(arguments: list[str], sentence:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("algo", ["PPO", "random"])
 def test_ctrl_c_and_kill_end_cleanly(algo: str, number: signal.Signals) -> None:
-    command = [sys.executable, str(ROOT / "train.py"), *QUICK, f"train.algo={algo}"]
-    command += ["env.videoStream=true", "train.totalTimesteps=100000000"]
-    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-    assert run.stderr is not None
-    try:
-        before = ""
-        while "watch at" not in before:
-            before = run.stderr.readline()
-            assert before, "ended before it began"
+    with watched(f"train.algo={algo}", "env.videoStream=true") as (run, _):
         run.send_signal(number)
         said, complained = run.communicate(timeout=30)
-        assert run.returncode == 128 + number
-        assert "stopped after" in said and "Traceback" not in complained
-    finally:
-        run.kill()
-        run.communicate()
+    assert run.returncode == 128 + number
+    assert "stopped after" in said and "Traceback" not in complained
 
 
 @pytest.mark.parametrize("env", ENVS)

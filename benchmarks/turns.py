@@ -1,32 +1,35 @@
-"""Is what has run for an hour slower than what has just begun?
+"""Is what has run for long slower than what has just begun? The turns of `soak.py`.
 
 A slope over an hour is also that of the machine, which others on its host make slower and quicker; turns are
-not. A training and its server have visitors come and go for `--hours`, as in `soak.py`. Then two others with
-their servers are started beside them and warmed up, and visitors come to the three of them in turns. Each
-turn gives what `soak.py` looks at: steps a second, pictures a second and their age, CPU time. Told is the
-old one's share of what the new ones have in the same round; and what one of the new ones has of the other, as
-two that do the same differ as well. Rounds in which the machine's host took some of it are made anew.
-
-    python benchmarks/aged.py --hours 1 --rounds 24
+not. Visitors come to one training that has run for long and to two that have just begun, one after the
+other; each turn gives what the soak looks at: steps a second, pictures a second and their age, CPU time.
+Told is the old one's share of what the new ones have in the same round; and what one of the new ones has of
+the other, as two that do the same differ as well. Rounds in which the machine's host took some of it are
+made anew.
 """
 
 from __future__ import annotations
 
-import contextlib
 import random
 import time
 from statistics import median
 from typing import NamedTuple
 
-from common import Bar, Row, finish, note, off_by, parser, table
+from common import Bar, Row, note, off_by
 from machine import STOLEN
-from soak import BURST, MATTERS, PACE, SETTLES, WARM, Stand, add_visitors, churn
+from stand import SETTLES, Stand
+from verdicts import MATTERS, PACE
 
 SETTLING = 4.0  # Seconds of a turn that are not counted: who comes stays for about three.
-LOOK = 5.0  # Seconds between two looks while one gets old.
 TRIES = 3  # Times as many rounds as are wanted, at most, for the sake of some without the machine's host.
 JUDGED = ("trainer steps/s", "viewer fps", "viewer age p50", "viewer age p99", "trainer cpu", "server cpu")
-QUICK = 4.0, 3.0, 0.5  # Seconds: getting old, warming up, settling.
+COLUMNS = {
+    "figure": "figure",
+    "text": "the old one, of the new",
+    "sure": "95 % sure",
+    "other_text": "a new one, of the other",
+    "other_sure": "95 % sure ",
+}
 
 Seen = dict[str, float]
 
@@ -110,35 +113,3 @@ def bar_of(row: Row) -> Bar:
     mildest = row["low"] - 1 if matters.worse > 0 else 1 - row["high"]
     differ = max(row["other"], 1 / max(row["other"], 1e-9)) - 1
     return Bar(f"{row['figure']}: as at first", row["sure"], mildest <= differ or worse < matters.share)
-
-
-def main() -> None:
-    arguments = parser(__doc__, rounds=24, seconds=6.0)
-    add_visitors(arguments)
-    args = arguments.parse_args()
-    age, warm, settling = QUICK if args.quick else (args.hours * 3600, WARM, SETTLING)
-    rounds, seconds = (2, 1.0) if args.quick else (args.rounds, args.seconds)
-    life = age + 2 * warm + TRIES * rounds * 3 * (settling + seconds + SETTLES / 4) + 600
-    turns = Turns(args.churn, settling, seconds)
-    with contextlib.ExitStack() as stack:
-        stands, came = [], []
-        for seconds_before, what in ((age, "getting old"), (warm, "warm-up"), (warm, "warm-up")):
-            stand = Stand(stack, args, life)
-            stand.passers.say(each=1 if args.quick else BURST)
-            said = churn(stand.watch, stand.passers, args.churn, seconds_before, min(LOOK, warm / 2), what)
-            stands.append(stand)
-            came.append(said["came"])
-            turns.problems |= said["problems"]
-        found = shares(stands, turns, rounds, random.Random(args.seed))
-    rows = [row_of(name, found) for name in JUDGED]
-    old = {"figure": "figure", "text": "the old one, of the new", "sure": "95 % sure"}
-    columns = {**old, "other_text": "a new one, of the other", "other_sure": "95 % sure "}
-    table(f"After {age / 3600:.2f} h and {came[0]} visitors, in turns with two new ones", rows, columns)
-    bars = [bar_of(row) for row in rows]
-    odd = turns.problems
-    bars.append(Bar("every visitor is answered as it should be", str(odd or "all were"), not odd))
-    finish(args, "aged", rows, bars)
-
-
-if __name__ == "__main__":
-    main()
