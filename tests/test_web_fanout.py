@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -168,6 +170,21 @@ def test_a_compression_that_was_called_off_disturbs_nobody(world: World) -> None
     world.frame(1)
     world.pool.jobs.pop()[0].cancel()
     world.loop.advance()
+
+
+def test_what_was_made_and_sent_goes_when_it_is_kept_no_more_without_a_collector(world: World) -> None:
+    seat = world.seat(window=1)
+    gc.disable()
+    try:
+        world.frame(1)
+        made = weakref.ref(world.pool.jobs[0][0])
+        for number in range(2, 6):
+            world.compress()
+            world.acknowledge(seat, number - 1)
+            world.frame(number)
+        assert world.stream.encoder.encodes == 4 and made() is None
+    finally:
+        gc.enable()
 
 
 def test_a_picture_finished_after_the_loop_ended_disturbs_nobody(world: World) -> None:

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, NamedTuple
 
 from envstream import codec
@@ -188,15 +189,15 @@ class Delivery:
         seats: list[Seat],
         after: Callable[[], None] | None = None,
     ) -> None:
-        def post() -> None:
-            self._post(stream, frame, future, seats)
+        def post(made: Future[Picture]) -> None:
+            self._post(stream, frame, made, seats)
             if after is not None:
                 after()
 
         if future.done():
-            post()
-        else:
-            future.add_done_callback(lambda done: self._on_loop(post))
+            post(future)
+        else:  # A future keeps what it calls: were it held by that, both would wait for the collector.
+            future.add_done_callback(lambda done: self._on_loop(partial(post, done)))
 
     def _post(self, stream: Stream, frame: Frame, future: Future[Picture], seats: list[Seat]) -> None:
         if self._hub.get(stream.name) is not stream:
