@@ -125,8 +125,9 @@ def hour(stand: Stand, rate: float, plan: Plan) -> dict[str, Any]:
     time.sleep(plan.calm)
     start = counts(stand.watch, plan.count)
     said = churn(stand.watch, stand.passers, rate, plan.run, plan.period, "run")
+    time.sleep(plan.calm)
     end, took = returned(stand.watch, start, plan)
-    return {"start": start, "end": end, "settled": took, "passers": said}
+    return {"start": start, "end": end, "settled": plan.calm + took, "passers": said}
 
 
 def warm_up(stand: Stand, rate: float, seconds: float, period: float) -> None:
