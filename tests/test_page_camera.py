@@ -423,6 +423,21 @@ def test_where_the_device_can_there_are_sixty_a_second(pure: Pure) -> None:
     assert end["fps"] == 60 and end["rate"] > 50
 
 
+def test_a_picture_that_is_made_when_two_others_have_gone_is_not_sent(pure: Pure) -> None:
+    code = """
+    const pace = new it.Pace();
+    const fits = [];
+    for (const number of [1, 2]) {
+        fits.push(pace.fits(0));
+        pace.sent(number, 0);
+    }
+    fits.push(pace.fits(0));
+    pace.acknowledged(1, 0);
+    return [...fits, pace.fits(0)];
+    """
+    assert pure("cameraPace", code) == [True, True, False, True]
+
+
 def test_on_a_narrow_line_pictures_get_smaller_before_they_get_fewer(pure: Pure) -> None:
     end = paced(pure, "return line(made(), { bytes: 600000, way: 10, seconds: 40, picture: 120000 });")
     assert end["rate"] > 15

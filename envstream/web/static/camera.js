@@ -114,6 +114,7 @@ async function send(at, image) {
   const picture = await shutter.take(image, pace.scale, quality);
   if (!picture || !running || at < newest) return;
   pace.compressed(picture.ms);
+  if (!pace.fits(performance.now())) return;
   const { width, height, data, ms } = picture;
   const clock = link.toServer(at);
   const about = {

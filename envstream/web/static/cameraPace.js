@@ -121,6 +121,13 @@ export class Pace {
     return true;
   }
 
+  /** Whether one that has been made is to be sent: as many others may have gone since it was due. */
+  fits(now) {
+    if (!this.#full(now)) return true;
+    this.#counts.held += 1;
+    return false;
+  }
+
   #full(now) {
     for (const [number, at] of this.#under) if (now - at > LOST_MS) this.#under.delete(number);
     return this.#under.size >= MOST_UNDER_WAY;
