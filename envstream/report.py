@@ -19,7 +19,7 @@ def status(stream: Stream, now: float) -> dict[str, Any]:
     return {
         **_whose(stream),
         "state": stream.state(now),
-        "message": stream.message,
+        "message": stream.notices.newest,
         "width": frame.width if frame else None,
         "height": frame.height if frame else None,
         "fps": round(stream.captures.at(now), 2),

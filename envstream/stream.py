@@ -17,6 +17,7 @@ from envstream.encoder import Encoder, Picture
 from envstream.episodes import Episodes
 from envstream.frame import Frame
 from envstream.identity import Identity
+from envstream.notices import Notices
 from envstream.pace import Budget, Pace, Rate, Steps
 from envstream.performance import performance
 from envstream.playback import Screening
@@ -27,6 +28,8 @@ from envstream.stages import Stages
 from envstream.timing import Timing
 
 Processor = Callable[[Frame], Frame | None]  # None: the picture is left out.
+# Tells the page and the trainer's log of a problem with a stream: a sentence, and by whom; see `Notices.say`.
+Say = Callable[["Stream", str, str], None]
 
 STALLED_AFTER = 1.0  # Seconds a picture may be waited for before the page says that the learner is busy.
 
@@ -89,8 +92,7 @@ class Stream:
 
     def _begin_counting(self) -> None:
         self.episodes = Episodes()
-        self.message: str | None = None
-        self._message_lasts = False
+        self.notices = Notices()  # What is wrong with it.
         self.ended = False
         self.identity = Identity()
         self.said: dict[str, Any] = {}  # What who makes its pictures says beside them, as in a status.
@@ -115,8 +117,7 @@ class Stream:
         """A frame came from the trainer."""
         self._asked_at = None
         self.ended = False
-        if not self._message_lasts:
-            self.message = None
+        self.notices.picture()
         self.captures.add(now)
         self.stages.came(frame.cost, now - frame.captured)
         if frame.cost:  # Some are taken for another reason.
@@ -133,11 +134,6 @@ class Stream:
         else:
             self.moved_at = now
         self.buffer.put(frame)
-
-    def say(self, message: str, *, lasting: bool = False) -> None:
-        """Show a sentence about a problem: until the next frame, or lasting; an empty one takes it back."""
-        self.message = message or None
-        self._message_lasts = lasting
 
     @property
     def quality(self) -> int | str:
@@ -281,7 +277,7 @@ class Stream:
         told = self.episodes.seen if self.said else None
         number = frame.number if frame else None
         session = tuple(self.session().values()) if self.session is not None else None
-        state = (self.ended, self.message, number, self.watchers, self.failures, self.quality)
+        state = (self.ended, self.notices.newest, number, self.watchers, self.failures, self.quality)
         return (*state, steps, told, session)
 
     def performance(self) -> dict[str, Any]:

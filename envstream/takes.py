@@ -18,12 +18,11 @@ from envstream.playback import LONGEST, by_rate
 from envstream.processors.overlay import Overlay
 from envstream.recording import Recording
 from envstream.smaller import Smaller
-from envstream.stream import Stream
+from envstream.stream import Say, Stream
 
 MOST_WAITING = 8  # Pictures of one trainer that wait to be compressed; more wait in its block.
 QUALITY = 90  # Of a clip's JPEGs.
 
-Say = Callable[[Stream, str], None]
 Report = Callable[[Stream, str | None], None]  # What is wrong with a finished recording; None = nothing.
 
 
@@ -134,7 +133,7 @@ class Takes:
         self._say = say
         self._resume = resume
         self._begun = begun
-        self._troubled = False
+        self._troubled: Stream | None = None  # On whose page it is said that recordings do not go well.
         self._under_way: dict[int, tuple[Stream, Making]] = {}
         self._ending: list[Making] = []
         self.known: dict[int, Mapping[str, Any]] = {}  # What was said of takes that another server began.
@@ -177,9 +176,12 @@ class Takes:
 
     def _report(self, stream: Stream, problem: str | None) -> None:
         # Said once, until a recording goes well again: a full disk is full for each of the next hundred.
-        if problem is not None and not self._troubled:
-            self._say(stream, problem)
-        self._troubled = problem is not None
+        if problem is not None and self._troubled is None:
+            self._troubled = stream
+            self._say(stream, problem, "recordings")
+        elif problem is None and self._troubled is not None:
+            self._say(self._troubled, "", "recordings")
+            self._troubled = None
 
     def _end(self, making: Making, outcome: Mapping[str, Any]) -> None:
         self._ending = [one for one in self._ending if len(one.lane)]

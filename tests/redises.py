@@ -151,7 +151,7 @@ class WorkerEnd(End):
             self.hub,
             self.fanout,
             identity or Identity(),
-            lambda stream, text: (stream.say(text, lasting=True), self.said.append(text))[1],
+            self._say,
             lambda stream: self.chosen.append(stream.quality),
             self.sent.append,
         )
@@ -174,6 +174,10 @@ class WorkerEnd(End):
     def round(self) -> None:
         super().round()
         self.uplinks.look()
+
+    def _say(self, stream: Stream, message: str, by: str) -> None:
+        stream.notices.say(message, by, lasting=True)
+        self.said.append(message)
 
     async def _train(self) -> None:
         noise = np.random.default_rng(1).integers(0, 255, (48, 64, 3), np.uint8)

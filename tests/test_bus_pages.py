@@ -225,7 +225,7 @@ def test_how_streams_are_is_told_while_a_page_is_open(server: Redis, pool: Threa
             stream = await here.appears()
             worker.episode("env", 1, 20, 7.5)
             worker.episode("env", 2, 30, 2.5)
-            worker.hub.streams["env"].say("something is odd", lasting=True)
+            worker.hub.streams["env"].notices.say("something is odd", "training", lasting=True)
             here.pages.looking = True
             await soon(lambda: stream.episodes.seen == 2, "its episodes")
             about = said(stream)
@@ -345,11 +345,11 @@ def test_a_server_that_dies_and_forgets_everything_is_met_again(
                 await looker.frames()
                 for _ in range(2):
                     server.kill()
-                    await soon(lambda: stream.message, "a word on the page")
-                    assert "tried again" in str(stream.message)
+                    await soon(lambda: stream.notices.newest, "a word on the page")
+                    assert "tried again" in str(stream.notices.newest)
                     server.start()
                     await looker.frames()
-                    assert not stream.message and not stream.ended
+                    assert not stream.notices.newest and not stream.ended
                 assert len(here.said) == len(worker.said) == 1
 
     run(test())

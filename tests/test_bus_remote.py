@@ -101,7 +101,7 @@ def test_a_worker_that_counts_anew_is_still_shown(here: Here) -> None:
 def test_what_is_not_what_was_said_is_left_out(here: Here, other: dict[str, Any]) -> None:
     here.stream.watched(1)
     here.take(**other)
-    assert here.shown == [] and "a picture cannot be shown (" in str(here.stream.message)
+    assert here.shown == [] and "a picture cannot be shown (" in str(here.stream.notices.newest)
 
 
 def test_what_is_told_is_seen_in_its_status(here: Here) -> None:
@@ -225,6 +225,6 @@ def test_a_worker_that_is_back_goes_on_with_its_stream(here: Here, pool: ThreadP
 def test_over_a_new_connection_everything_is_read_from_the_start(here: Here) -> None:
     here.remote.last, here.remote.asked = b"7-0", Want()
     here.remote.lost("the bus is gone")
-    assert here.stream.message == "the bus is gone"
+    assert here.stream.notices.newest == "the bus is gone"
     here.remote.found()
-    assert (here.remote.last, here.remote.asked, here.stream.message) == (FROM_THE_START, None, None)
+    assert (here.remote.last, here.remote.asked, here.stream.notices.newest) == (FROM_THE_START, None, None)

@@ -44,7 +44,7 @@ def test_then_only_what_is_news(stream: Stream) -> None:
     assert rounds(teller, stream) == []
     stream.note_steps(0.6, 80)
     assert rounds(teller, stream) == [{"totalSteps": 80}]
-    stream.say("something is wrong")
+    stream.notices.say("something is wrong", "training")
     ends(stream, 2.0)
     assert rounds(teller, stream) == [
         {"message": "something is wrong", "bestReturn": 2.0, "seen": 1, "episodes": [[1, 10, 2.0]]}

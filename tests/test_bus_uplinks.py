@@ -280,7 +280,7 @@ def test_a_server_that_dies_is_met_again_with_all_that_it_forgot(
                 await soon(lambda: not worker.hub.streams["env"].viewers, "that nothing is rendered")
                 server.start()
                 await soon(lambda: about(server, worker), "the worker")
-                await soon(lambda: not worker.hub.streams["env"].message, "the end of the warning")
+                await soon(lambda: not worker.hub.streams["env"].notices.newest, "the end of the warning")
             assert worker.said == [
                 f"the connection to {server.url} ended; training goes on, and it is tried again by itself"
             ]
@@ -370,7 +370,7 @@ def test_a_server_that_is_full_is_used_again_once_it_is_not(tmp_path: Path, pool
                 await soon(lambda: worker.said, "a warning")
                 assert "is full; raise its maxmemory" in worker.said[0]
                 server.client.config_set("maxmemory", 0)
-                await soon(lambda: not worker.hub.streams["env"].message, "the end of the warning")
+                await soon(lambda: not worker.hub.streams["env"].notices.newest, "the end of the warning")
                 ask(server, worker, env=Want())
                 before = picture(server, worker)
                 await soon(lambda: picture(server, worker) != before, "another picture")
@@ -393,7 +393,7 @@ def test_a_server_that_hangs_holds_up_nobody(
                 server.pause(2.0)
                 await soon(lambda: worker.said, "the warning")
                 assert "does not answer in time" in worker.said[0]
-                await soon(lambda: not worker.hub.streams["env"].message, "the end of the warning")
+                await soon(lambda: not worker.hub.streams["env"].notices.newest, "the end of the warning")
 
     run(test())
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from disks import small_disk
-from faults import NAME, playing, unharmed
+from faults import NAME, Training, playing, unharmed
 from serving import stats, until
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts a disk of Linux's")
@@ -27,8 +27,10 @@ def test_a_full_disk_costs_what_it_has_no_room_for_and_nothing_else(tmp_path: Pa
             fill(ballast)
             until(lambda: training.warnings(FULL), "a word about it")
             training.is_seen(20)
-            said = stats(training.port)["streams"][NAME]["message"]
-            assert FULL in said and "videoRecordFolder" in said
+            until(
+                lambda: "videoRecordFolder" in said_of(training) and FULL in said_of(training),
+                "it on the page",
+            )
             assert len(training.warnings(FULL)) == 1
             assert set(earlier) <= set(whole(videos))
             there = set(videos.glob("*.mp4"))
@@ -36,7 +38,13 @@ def test_a_full_disk_costs_what_it_has_no_room_for_and_nothing_else(tmp_path: Pa
             for each in list(there)[:-1]:
                 each.unlink()
             until(lambda: set(whole(videos)) - there, "a recording after it")
+            until(lambda: FULL not in said_of(training), "the end of the word about it")
         assert playing(videos)
+
+
+def said_of(training: Training) -> str:
+    """What stands on the page about a problem."""
+    return stats(training.port)["streams"][NAME]["message"] or ""
 
 
 def fill(file: Path) -> None:

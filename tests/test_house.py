@@ -26,6 +26,7 @@ FLOORS = [
         "errors",
         "wire",
         "identity",
+        "notices",
         "pyboy_game.opcodes",
         "bus.clock",
         "histogram",

@@ -36,7 +36,7 @@ class Server:
             lambda: Takes(self.hub, self._say, lambda: None, lambda stream, clip: None),
         )
 
-    def _say(self, stream: Stream, message: str) -> None:
+    def _say(self, stream: Stream, message: str, by: str) -> None:
         self.calls.append(f"{stream.name}: {message}")
 
     def announce(self, name: str = "env", block: Block | None = None, **settings: Any) -> Writer:
@@ -210,7 +210,7 @@ def test_a_stream_that_is_opened_again_begins_anew(server: Server) -> None:
 def test_a_sentence_of_the_trainer_is_shown(server: Server) -> None:
     server.announce()
     server.intake.note({"name": "env", "message": "render() gives nothing"})
-    assert server.stream.message == "render() gives nothing"
+    assert server.stream.notices.newest == "render() gives nothing"
     assert server.calls == ["changed"]
 
 
@@ -269,7 +269,7 @@ def test_a_closed_vector_env_ends_all_its_streams(server: Server, several: Write
 
 def test_a_sentence_about_a_vector_env_stands_at_all_its_streams(server: Server, several: Writer) -> None:
     server.intake.note({"name": "Cart", "message": "the pictures are black"})
-    assert {stream.message for stream in server.hub.streams.values()} == {"the pictures are black"}
+    assert {stream.notices.newest for stream in server.hub.streams.values()} == {"the pictures are black"}
 
 
 def test_all_streams_of_a_trainer_share_its_budget(server: Server, several: Writer) -> None:

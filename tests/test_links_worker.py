@@ -151,6 +151,26 @@ def test_a_sentence_said_without_a_server_is_shown_by_the_next(
     assert peers[0].operations() == ["start", "open a", "note a"]
 
 
+def test_what_lasts_is_known_to_the_next_server_also_when_something_else_was_said_since(
+    worker: PlainWorker, peers: list[Peer]
+) -> None:
+    shown = channel("a")
+    worker.add(shown)
+    worker.note(shown, "black", lasting=True)
+    worker.note(shown, "one picture failed")
+    worker.connect(peers[0].line)
+    assert [said["message"] for said in peers[0].messages()[2:]] == ["black", "one picture failed"]
+
+
+def test_what_was_taken_back_is_not_told_to_the_next_server(worker: PlainWorker, peers: list[Peer]) -> None:
+    shown = channel("a")
+    worker.add(shown)
+    worker.note(shown, "black", lasting=True)
+    worker.note(shown, "")
+    worker.connect(peers[0].line)
+    assert peers[0].operations() == ["start", "open a"]
+
+
 # --- the end -------------------------------------------------------------------------------------------
 
 

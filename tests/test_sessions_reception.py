@@ -202,15 +202,15 @@ def test_who_comes_again_is_the_one_who_is_told(case: Case) -> None:
     case.idle()
     assert second.of("frame_ack") and not first.of("frame_ack")
     case.reception.detach(first, case.now)  # Which is no news any more.
-    assert case.reception.link is second and case.stream.message is None
+    assert case.reception.link is second and case.stream.notices.newest is None
 
 
 def test_the_page_is_told_of_a_lost_link_until_there_is_another(case: Case) -> None:
     link = case.linked()
     case.reception.detach(link, case.now)
-    assert case.reception.lost_at == case.now and "may come back" in str(case.stream.message)
+    assert case.reception.lost_at == case.now and "may come back" in str(case.stream.notices.newest)
     case.linked()
-    assert case.reception.lost_at is None and case.stream.message is None
+    assert case.reception.lost_at is None and case.stream.notices.newest is None
 
 
 def test_frames_go_on_to_disk_when_their_link_is_gone(case: Case) -> None:
@@ -355,9 +355,9 @@ def test_what_it_says_beside_its_pictures_is_shown(case: Case) -> None:
     status = {"totalSteps": 7, "episodes": [(1, 20, -3.5)], "message": "the learner is busy"}
     case.do([Status(status)])
     assert case.stream.steps == 7 and case.stream.episodes.last()[0].total == -3.5
-    assert case.stream.message == "the learner is busy"
+    assert case.stream.notices.newest == "the learner is busy"
     case.do([Status({"episodes": [], "message": None})])
-    assert case.stream.message is None
+    assert case.stream.notices.newest is None
 
 
 @live

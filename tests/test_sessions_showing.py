@@ -134,10 +134,12 @@ def test_a_picture_that_is_late_is_not_shown(page: Page) -> None:
 def test_a_picture_that_cannot_be_decoded_is_told_of_and_the_next_one_is_shown(page: Page) -> None:
     page.take(tapes.sent(1)._replace(data=b"no picture"))
     page.idle()
-    assert page.seen == [] and page.stream.message is not None and "decoded" in page.stream.message
+    assert (
+        page.seen == [] and page.stream.notices.newest is not None and "decoded" in page.stream.notices.newest
+    )
     page.take(tapes.sent(2))
     page.idle()
-    assert page.seen == [2] and page.stream.message is None
+    assert page.seen == [2] and page.stream.notices.newest is None
 
 
 def test_a_slow_machine_leaves_pictures_out_and_does_not_queue_them(page: Page) -> None:

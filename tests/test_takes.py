@@ -36,8 +36,9 @@ class Server:
         self.begun: list[Clip] = []
         self.takes = Takes(self.hub, self._say, lambda: None, lambda stream, clip: self.begun.append(clip))
 
-    def _say(self, stream: Stream, message: str) -> None:
-        self.said.append(message)
+    def _say(self, stream: Stream, message: str, by: str) -> None:
+        if stream.notices.say(message, by, lasting=True) and message:
+            self.said.append(message)
 
     def play(self, take: int, frames: int, about: dict[str, Any], **outcome: Any) -> None:
         """A whole take of so many pictures, of which each is told apart by its grey."""
@@ -191,16 +192,18 @@ def test_a_folder_that_cannot_be_written_is_said_once_and_the_clip_is_there_all_
     assert len(server.hub.archive.of("env")) == 2
 
 
-def test_trouble_is_said_anew_once_a_recording_went_well_in_between(server: Server) -> None:
+def test_trouble_is_over_once_a_recording_goes_well_and_then_said_anew(server: Server) -> None:
     for take in (1, 2, 3):
         server.folder.parent.mkdir(exist_ok=True)
         if take == 2:
             server.folder.unlink()
             server.play(take, 3, {"record": "a", "first": 0})
+            assert server.stream.notices.newest is None
             shutil.rmtree(server.folder)
         else:
             server.folder.write_text("a file where the folder should be")
             server.play(take, 3, {"record": "a", "first": 0})
+            assert "videoRecordFolder" in str(server.stream.notices.newest)
     assert len(server.said) == 2
 
 

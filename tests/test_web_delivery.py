@@ -416,7 +416,9 @@ def test_an_encoder_that_fails_means_still_pictures_for_everybody_and_a_sentence
     play(film, 1)
     Codec.fails = True
     play(film, 2)
-    assert "H.264 cannot be made here (no encoder); JPEG is sent instead" in (film.stream.message or "")
+    assert "H.264 cannot be made here (no encoder); JPEG is sent instead" in (
+        film.stream.notices.newest or ""
+    )
     play(film, 3)
     assert kinds(seat) == [("h264", True), ("webp", None)]  # What is small and flat goes without loss.
 

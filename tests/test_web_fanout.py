@@ -161,7 +161,7 @@ def test_a_picture_that_cannot_be_compressed_is_told_and_costs_the_viewer_nothin
     world.frame(1)
     world.pool.jobs.pop()[0].set_exception(ValueError("too large"))
     world.loop.advance()
-    assert "too large" in (world.stream.message or "")
+    assert "too large" in (world.stream.notices.newest or "")
     assert seat.viewer.ready_at("env") is not None
 
 

@@ -78,9 +78,9 @@ class World:
         self.models.append(Slow())
         return Detector(self.models[-1])
 
-    def _say(self, stream: Stream, sentence: str) -> None:
-        stream.say(sentence, lasting=True)
-        self.warnings.append((stream.name, sentence))
+    def _say(self, stream: Stream, sentence: str, by: str) -> None:
+        if stream.notices.say(sentence, by, lasting=True) and sentence:
+            self.warnings.append((stream.name, sentence))
 
     def open(self, name: str = "camera") -> Stream:
         stream = self.hub.open(name, name, self.hub.config)
@@ -369,7 +369,7 @@ def test_a_model_that_is_none_is_one_sentence_and_pictures_go_on(world: World) -
     world.picture(stream)
     world.until(lambda: world.warnings, "the sentence")
     assert world.warnings == [("camera", "nothing is looked for: m.onnx is no model")]
-    assert stream.message == "nothing is looked for: m.onnx is no model"
+    assert stream.notices.newest == "nothing is looked for: m.onnx is no model"
     world.until(lambda: len(box(seat).pictures) == 2, "the picture, in both")
     for _ in range(20):
         world.picture(stream)
@@ -379,7 +379,7 @@ def test_a_model_that_is_none_is_one_sentence_and_pictures_go_on(world: World) -
     assert world.lookouts.said(stream) == {"problem": "m.onnx is no model"}
 
 
-def test_it_is_said_of_each_stream_and_again_to_who_comes_later(world: World) -> None:
+def test_it_is_said_of_each_stream_and_still_to_who_comes_later(world: World) -> None:
     world.wrong = EnvstreamError("m.onnx is no model")
     one, other = world.open("one"), world.open("other")
     seats = [world.seat("one"), world.seat("other")]
@@ -388,10 +388,10 @@ def test_it_is_said_of_each_stream_and_again_to_who_comes_later(world: World) ->
     world.until(lambda: len(world.warnings) == 2, "both sentences")
     world.fanout.leave(seats[0])
     world.lookouts.tidy()
-    one.say("")  # Its publisher is here again.
+    one.notices.say("", "connection")  # Its publisher is here again.
     world.seat("one")
     world.picture(one)
-    assert one.message == "nothing is looked for: m.onnx is no model"
+    assert one.notices.newest == "nothing is looked for: m.onnx is no model"
 
 
 def test_a_model_that_fails_is_told_of_and_pictures_go_on(world: World) -> None:
@@ -402,14 +402,14 @@ def test_a_model_that_fails_is_told_of_and_pictures_go_on(world: World) -> None:
     model.error = ValueError("no memory")
     model.go.release()
     world.until(lambda: world.warnings, "the sentence")
-    assert stream.message == "the model failed: ValueError: no memory"
+    assert stream.notices.newest == "the model failed: ValueError: no memory"
     world.until(lambda: len(box(seat).pictures) == 2, "the picture, in both")
     said = world.lookouts.said(stream)
     assert said is not None and said["problem"] == "ValueError: no memory"
     model.error = None
     model.go.release()
     world.picture(stream)
-    world.until(lambda: stream.message is None, "the sentence to be taken back")
+    world.until(lambda: stream.notices.newest is None, "the sentence to be taken back")
     said = world.lookouts.said(stream)
     assert said is not None and said["problem"] is None
 

@@ -484,9 +484,9 @@ class Far:
                 self.fanout.arrived(self.stream)
             await asyncio.sleep(0.002)
 
-    def _say(self, stream: Stream, message: str) -> None:
-        stream.say(message, lasting=True)
-        self.warnings.append(message)
+    def _say(self, stream: Stream, message: str, by: str) -> None:
+        if stream.notices.say(message, by, lasting=True) and message:
+            self.warnings.append(message)
 
     async def _talk(self, peer: ServerConnection) -> None:
         start = json.loads(await peer.recv())
@@ -685,7 +685,8 @@ def test_what_cannot_be_told_as_it_is_is_told_as_far_as_it_can_be() -> None:
         async with far.play():
             await far.until(lambda: far.listening)
             far.stream.episodes.add(1, 5, float("nan"))
-            far.stream.say("a line\n\x1b[31mand another\ud800" + "!" * 900, lasting=True)
+            said = "a line\n\x1b[31mand another\ud800" + "!" * 900
+            far.stream.notices.say(said, "training", lasting=True)
             far.uplinks.look()
             await far.until(lambda: any(each.get("episodes") for each in far.of("status")))
         (told,) = [each for each in far.of("status") if each.get("episodes")]
@@ -746,7 +747,7 @@ def test_why_a_session_is_not_to_be_is_said(hasty: None) -> None:
     async def scene() -> None:
         async with far.play():
             await far.until(lambda: len(far.starts) > 3)
-            assert far.stream.message == far.warnings[0]
+            assert far.stream.notices.newest == far.warnings[0]
         (said,) = far.warnings
         assert "cannot be reached (no more room); training goes on" in said
 
@@ -780,7 +781,7 @@ def test_what_is_said_of_the_way_is_taken_back_and_nothing_else(hasty: None) -> 
     async def scene() -> None:
         async with far.play():
             await far.until(lambda: far.pictures)
-            assert len(far.warnings) == 1 and far.stream.message is None
+            assert len(far.warnings) == 1 and far.stream.notices.newest is None
 
     played(scene)
 

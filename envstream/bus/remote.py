@@ -81,7 +81,7 @@ class Remote:
         try:
             headers.check(arrival, self.stream.config.max_pixels)
         except SessionError as error:
-            self.stream.say(f"a picture cannot be shown ({shown(str(error), 200)})")
+            self.stream.notices.say(f"a picture cannot be shown ({shown(str(error), 200)})", "pictures")
             return
         for key in OF_PICTURES:
             self.stream.said.pop(key, None)
@@ -106,7 +106,8 @@ class Remote:
         if "episodes" in said:
             self._count(said)
         if "message" in values:
-            stream.say(said.text("message", LONGEST_SENTENCE) if "message" in said else "", lasting=True)
+            message = said.text("message", LONGEST_SENTENCE) if "message" in said else ""
+            stream.notices.say(message, "worker", lasting=True)
         if "still" in values:
             moment = said.number("still", -1e12, 1e12) if "still" in said else None
             self._showing.again(self._clock.here(moment), now)
@@ -114,18 +115,18 @@ class Remote:
 
     def lost(self, sentence: str) -> None:
         """The bus is not there."""
-        self.stream.say(sentence, lasting=True)
+        self.stream.notices.say(sentence, "bus", lasting=True)
 
     def found(self) -> None:
         """The bus is there again, perhaps another one: nothing of it was read yet."""
         self.last, self.asked = FROM_THE_START, None
-        self.stream.say("")
+        self.stream.notices.say("", "bus")
 
     def end(self, now: float) -> None:
         """Its worker is gone, or has closed it."""
         self.asked = None
         if not self.stream.ended:
-            self.stream.say("")
+            self.stream.notices.say("", "bus")
             self._showing.finish(now)
 
     def _count(self, said: Fields) -> None:

@@ -65,7 +65,7 @@ def _said(stream: Stream, now: float) -> dict[str, Any]:
     """How a stream is, in few words; of its episodes only the best, as all that end are told of."""
     said: dict[str, Any] = {
         "quality": stream.quality,
-        "message": (stream.message or "")[:LONGEST_SENTENCE] or None,
+        "message": (stream.notices.newest or "")[:LONGEST_SENTENCE] or None,
         "fps": round(stream.captures.at(now), 1),
     }
     if stream.episodes.best is not None:

@@ -22,7 +22,7 @@ from envstream.encoder import Rung
 from envstream.errors import MessageError, SessionError, SettingError
 from envstream.hub import Hub
 from envstream.identity import Identity
-from envstream.stream import Stream
+from envstream.stream import Say, Stream
 from envstream.viewer import Viewer, Watch
 from envstream.web.answers import shown
 from envstream.web.fanout import Fanout
@@ -34,8 +34,6 @@ REFUSED_PAUSE = 1.0  # Seconds until another picture goes where one was refused.
 QUIET = 60.0  # Seconds without a problem after which one of the same kind is worth another warning.
 TOLD_AGAIN = 1.0  # Seconds in which everything lets go, once it is to end.
 MOST_LOOKING = 256  # Page servers.
-
-Say = Callable[[Stream, str], None]
 
 
 class BusUplinks:
@@ -78,7 +76,6 @@ class BusUplinks:
         self._told: dict[
             str, float
         ] = {}  # Kinds of problems that were told of, and when they were last there.
-        self._said: str | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Future[None] | None = None
 
@@ -149,10 +146,8 @@ class BusUplinks:
     def _stand(self) -> None:
         """The bus is there and takes what it is given."""
         self._stands = True
-        stream = next((each for each in self._streams.values() if each.message == self._said), None)
-        if self._said is not None and stream is not None:
-            stream.say("")
-        self._said = None
+        for stream in self._streams.values():
+            stream.notices.say("", "bus")
         if not self._is_up:
             self._is_up = True
             self._send({"op": "shown", "where": self.address.shown})
@@ -262,5 +257,4 @@ class BusUplinks:
         self._told[kind] = now
         stream = next(iter(self._streams.values()), None)
         if stream is not None and (last is None or now - last > QUIET):
-            self._said = shown(sentence, layout.LONGEST_SENTENCE)
-            self._say(stream, self._said)
+            self._say(stream, shown(sentence, layout.LONGEST_SENTENCE), "bus")

@@ -67,7 +67,8 @@ class Channel:
         self.shown_as: str | None = None  # The stream's name, where it is another than the channel's.
         self.settings = dict(settings)
         self.block = block
-        self.note: dict[str, Any] | None = None  # The last sentence about it, for a server started anew.
+        # The last sentences about it, by whether they last, for a server started anew.
+        self.notes: dict[bool, dict[str, Any]] = {}
         self.takes: dict[int, dict[str, Any]] = {}  # What was said at their beginning, for such a server too.
         self._writer = Writer(block)
         self._wake = wake

@@ -161,7 +161,7 @@ class Intake:
         """A trainer has a sentence to show about one of its envs."""
         feed = self._feeds.get(message["name"])
         for stream in feed.streams if feed is not None else ():
-            stream.say(message["message"], lasting=message.get("lasting", False))
+            stream.notices.say(message["message"], "training", lasting=message.get("lasting", False))
         self._changed()
 
     def choose(self, message: dict[str, Any]) -> None:
@@ -205,7 +205,7 @@ class Intake:
                 for stream in feed.empty(now):
                     self._arrived(stream)
             except Exception as error:  # What one trainer wrote must not keep others unheard.
-                feed.streams[0].say(f"what came from the training cannot be read: {error}")
+                feed.streams[0].notices.say(f"what came from the training cannot be read: {error}", "intake")
         closed = [
             name for name, feed in self._feeds.items() if feed.reader.closed and not feed.reader.pending
         ]

@@ -104,10 +104,14 @@ class Worker(ABC):
 
     def note(self, channel: Channel, message: str, *, lasting: bool = False) -> None:
         """Show a sentence about a channel on the page: until its next frame, or lasting; "" = none."""
-        channel.note = {"op": "note", "name": channel.name, "message": message, "lasting": lasting}
+        note = {"op": "note", "name": channel.name, "message": message, "lasting": lasting}
         with self._lock:
+            if message:
+                channel.notes[lasting] = note
+            else:
+                channel.notes.clear()
             if self._line is not None:
-                self._say(self._line, channel.note)
+                self._say(self._line, note)
 
     def choose(self, channel: Channel, quality: int | str) -> None:
         """Another quality for what a channel shows; a server started anew begins with it."""
@@ -203,8 +207,8 @@ class Worker(ABC):
             **fields,
         }
         self._say(line, message, descriptors)
-        if channel.note is not None:
-            self._say(line, channel.note)
+        for note in channel.notes.values():
+            self._say(line, note)
 
     def _say(
         self, line: socket.socket, message: Mapping[str, Any], descriptors: list[int] | None = None

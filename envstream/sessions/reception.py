@@ -18,6 +18,7 @@ from envstream.sessions.session import Session
 from envstream.sessions.showing import Showing
 from envstream.sessions.store import Store
 
+LOST = "the publisher's connection is lost; it may come back"
 ENDED = "the session was ended at the server; it has what had come"
 ACK_AFTER = 0.05  # Seconds after which fewer frames than a handful are acknowledged as well.
 
@@ -132,7 +133,7 @@ class Reception:
         if before is not None:
             before.hang_up("its publisher is here again, by another connection")
         self.session.heard_at = now
-        self.showing.stream.say("")
+        self.showing.stream.notices.say("", "connection")
         self.handle(events, now)
         self.demand()
         self._tell_result()
@@ -142,7 +143,7 @@ class Reception:
         if self.link is link:
             self.link, self.lost_at = None, now
             if self.session.state in ("receiving", "ending"):
-                self.showing.stream.say("the publisher's connection is lost; it may come back", lasting=True)
+                self.showing.stream.notices.say(LOST, "connection", lasting=True)
 
     def expire(self, now: float) -> None:
         """Nothing was heard for too long: it ends with what it has, or what it waits for does not come."""
@@ -177,7 +178,7 @@ class Reception:
         """Go on with what an earlier server left."""
         assert self.outcome is not None
         if self.receives:
-            self.showing.stream.say("the publisher's connection is lost; it may come back", lasting=True)
+            self.showing.stream.notices.say(LOST, "connection", lasting=True)
         else:
             self.showing.stream.finish()
         self.outcome.take_up(now)

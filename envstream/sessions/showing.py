@@ -95,7 +95,7 @@ class Showing:
         if "trainerCost" in message:
             stream.said["trainerCost"] = message["trainerCost"]
         if "message" in message:
-            stream.say(message["message"] or "", lasting=True)
+            stream.notices.say(message["message"] or "", "publisher", lasting=True)
         if still is not None:
             self.again(still.get("captured"), now)
 
@@ -174,7 +174,7 @@ class Showing:
         self._decoding -= 1
         error = done.exception()
         if error is not None:
-            self.stream.say(f"a picture of the publisher cannot be decoded ({error})")
+            self.stream.notices.say(f"a picture of the publisher cannot be decoded ({error})", "showing")
             return
         pixels, number = done.result(), self.stream.buffer.received + 1
         if pixels is not None:

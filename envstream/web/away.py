@@ -11,12 +11,11 @@ from envstream.bus.pages import BusPages
 from envstream.bus.uplinks import BusUplinks
 from envstream.checks import BUSES
 from envstream.hub import Hub
-from envstream.stream import Stream
+from envstream.stream import Say, Stream
 from envstream.web.fanout import Fanout
 from envstream.web.trainer import identity_of
 from envstream.web.uplinks import Uplinks
 
-Say = Callable[[Stream, str], None]
 Chosen = Callable[[Stream], None]
 Send = Callable[[dict[str, Any]], None]
 

@@ -250,11 +250,10 @@ class Delivery:
         if any(line.track.failed for line in self._lines.get(stream.name, {}).values()):
             stream.give_up_video()
             self.forget(stream.name)
-            stream.say(
-                f"H.264 cannot be made here ({future.exception()}); JPEG is sent instead", lasting=True
-            )
+            why = f"H.264 cannot be made here ({future.exception()}); JPEG is sent instead"
+            stream.notices.say(why, "delivery", lasting=True)
         else:
-            stream.say(f"a picture could not be compressed: {future.exception()}")
+            stream.notices.say(f"a picture could not be compressed: {future.exception()}", "delivery")
 
     def _say_rung(self, stream: Stream, seat: Seat, watch: Watch, picture: Picture) -> None:
         """Tell a viewer its place on the ladder, when that is another than before."""

@@ -19,7 +19,7 @@ from envstream.errors import PictureError
 from envstream.frame import Frame, Pixels
 from envstream.hub import Hub
 from envstream.lane import Lane
-from envstream.stream import Stream
+from envstream.stream import Say, Stream
 from envstream.web.fanout import Fanout
 from envstream.wire import compact
 
@@ -75,7 +75,7 @@ class Lookouts:
         hub: Hub,
         fanout: Fanout,
         on_loop: Callable[[Callable[[], None]], None],
-        say: Callable[[Stream, str], None],
+        say: Say,
     ) -> None:
         self._hub = hub
         self._fanout = fanout
@@ -155,9 +155,8 @@ class Lookouts:
     def _break(self, watching: Watching, wanted: str) -> None:
         """Nothing can be found, as what was to be used cannot be."""
         watching.problem, stream = self._broken[wanted], watching.stream
-        sentence = f"nothing is looked for: {watching.problem}"
-        if stream.message != sentence and not watching.closed:
-            self._say(stream, sentence)
+        if not watching.closed:
+            self._say(stream, f"nothing is looked for: {watching.problem}", "lookouts")
 
     def _end(self, watching: Watching) -> None:
         watching.closed = True
@@ -176,7 +175,7 @@ class Lookouts:
         if watching.closed:
             return
         watching.problem = sentence
-        self._say(watching.stream, f"the model failed: {sentence}")
+        self._say(watching.stream, f"the model failed: {sentence}", "lookouts")
         self._show_newest(watching)
 
     def _found(self, watching: Watching, number: int, boxes: list[Box], seconds: float) -> None:
@@ -188,7 +187,7 @@ class Lookouts:
         watching.count += 1
         if watching.problem is not None:  # It works again.
             watching.problem = None
-            stream.say("")
+            self._say(stream, "", "lookouts")
         if stream.timing is not None:
             stream.timing.add("inference", seconds)
         self._fanout.tell(

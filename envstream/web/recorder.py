@@ -14,7 +14,7 @@ from envstream.frame import Frame
 from envstream.hub import EPISODES, Hub
 from envstream.lane import Lane
 from envstream.recording import Recording
-from envstream.stream import Stream
+from envstream.stream import Say, Stream
 from envstream.takes import recorded
 from envstream.viewer import Viewer, Watch
 from envstream.web.fanout import Fanout
@@ -68,7 +68,7 @@ class Recorder:
         hub: Hub,
         fanout: Fanout,
         told: Callable[[], None],
-        say: Callable[[Stream, str], None],
+        say: Say,
     ) -> None:
         self._hub = hub
         self._fanout = fanout
@@ -134,8 +134,7 @@ class Recorder:
 
     def _finish(self, stream: Stream, recording: Recording) -> None:
         recording.finish({"ended": "stopped"})
-        if recording.problem is not None:
-            self._from_thread(partial(self._say, stream, recording.problem))
+        self._from_thread(partial(self._say, stream, recording.problem or "", "recorder"))
 
     def _wrote(self, stream: Stream) -> None:
         """A picture was written: there may be room for the next."""

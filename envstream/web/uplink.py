@@ -18,7 +18,7 @@ from envstream.push.address import Address
 from envstream.report import trainer_cost
 from envstream.sessions import fields
 from envstream.sessions.fields import Fields
-from envstream.stream import Stream
+from envstream.stream import Say, Stream
 from envstream.viewer import Viewer, Watch
 from envstream.web.answers import reason, said_by, shown, text_of
 from envstream.web.fanout import Fanout
@@ -38,8 +38,6 @@ MOST_TOLD = 500  # Episodes in one message.
 _LONGEST_NAME, _LONGEST_MESSAGE = 100, 500  # Characters, by the protocol.
 _MOST_REFUSALS = 8  # Kinds of them that are told of.
 _FPS = 0.01, 1000.0
-
-Say = Callable[[Stream, str], None]
 
 
 class Uplink:
@@ -70,7 +68,6 @@ class Uplink:
         self._chosen = chosen
         self._up = up
         self._told: int | None = None  # Episodes that the other side knows of; None = it was not met yet.
-        self._said: str | None = None  # Of the connection, on the page.
         self._refusals: set[str] = set()  # Kinds of refusals that were told of.
         self._quality: object = None  # The one in force over there, as it said last.
         self._ending = False
@@ -90,8 +87,8 @@ class Uplink:
                 pause, complained = FIRST_PAUSE, False
             if problem and not complained:
                 complained = True
-                self._said = f"{problem}; training goes on, and it is tried again by itself"
-                self._say(self._stream, self._said)
+                sentence = f"{problem}; training goes on, and it is tried again by itself"
+                self._say(self._stream, sentence, "uplink")
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -168,8 +165,7 @@ class Uplink:
             self._told, self._quality = 0, None
         elif self._told is None:  # Known there from before the server here was started anew.
             self._told = self._stream.episodes.seen
-        if self._said is not None and self._stream.message == self._said:
-            self._stream.say("")
+        self._say(self._stream, "", "uplink")
         self._up()
 
     async def _exchange(self, connection: ClientConnection, seat: Seat, outbox: Outbox) -> None:
@@ -258,7 +254,7 @@ class Uplink:
             raise EnvstreamError(said)
         if code not in self._refusals and len(self._refusals) < _MOST_REFUSALS:
             self._refusals.add(code)
-            self._say(self._stream, f"the server elsewhere: {said}")
+            self._say(self._stream, f"the server elsewhere: {said}", "elsewhere")
         if isinstance(number, int):  # Another one may be taken, but not at the rate of pictures.
             asyncio.get_running_loop().call_later(REFUSED_PAUSE, self._landed, seat, outbox, number)
 
@@ -270,7 +266,7 @@ class Uplink:
         count = min(stream.episodes.seen - self._told, len(stream.episodes), MOST_TOLD)
         fresh = [list(each) for each in stream.episodes.last(count)]
         self._told = stream.episodes.seen
-        message = shown(stream.message or "", _LONGEST_MESSAGE) or None
+        message = shown(stream.notices.newest or "", _LONGEST_MESSAGE) or None
         cost = trainer_cost(stream, time.monotonic())
         about = {"totalSteps": stream.steps, "episodes": fresh, "message": message, "trainerCost": cost}
         outbox.say({"type": "status", **about})

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from envstream.hub import Hub
 from envstream.push.address import Address
-from envstream.stream import Stream
+from envstream.stream import Say, Stream
 from envstream.web.fanout import Fanout
-from envstream.web.uplink import Say, Uplink
+from envstream.web.uplink import Uplink
 
 log = logging.getLogger("envstream")
 

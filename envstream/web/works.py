@@ -177,10 +177,12 @@ class Works:
 
     # Who is told what.
 
-    def _say(self, stream: Stream, message: str) -> None:
-        """Something that the page and the trainer's log are to know."""
-        stream.say(message, lasting=True)
-        self._owner(stream).line.send({"op": "warning", "name": stream.title, "message": message})
+    def _say(self, stream: Stream, message: str, by: str) -> None:
+        """Something that the page and the trainer's log are to know; an empty message takes it back."""
+        if not stream.notices.say(message, by, lasting=True):
+            return
+        if message:
+            self._owner(stream).line.send({"op": "warning", "name": stream.title, "message": message})
         self._tell()
 
     def _warn(self, message: str, of: str = "the hub") -> None:
