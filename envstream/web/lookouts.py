@@ -111,6 +111,7 @@ class Lookouts:
         for stream in list(self._watching):
             if stream.ended or not stream.looked_at or self._hub.streams.get(stream.name) is not stream:
                 self._end(self._watching.pop(stream))
+                self._say(stream, "", "lookouts")  # The next model may work.
         for stream in list(self._hub.streams.values()):
             drawn = stream.drawn
             if drawn is not None and self._hub.get(drawn.name) is drawn:  # It asks where its stream does now.
