@@ -5,7 +5,7 @@ not. Visitors come to one training that has run for long and to two that have ju
 other; each turn gives what the soak looks at: steps a second, pictures a second and their age, CPU time.
 Told is the old one's share of what the new ones have in the same round; and what one of the new ones has of
 the other, as two that do the same differ as well. Rounds in which the machine's host took some of it are
-made anew.
+made anew, until there are three times as many as were wanted: then they count, and it is said.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def shares(stands: list[Stand], turns: Turns, rounds: int, chance: random.Random
         if alone or number - len(found) >= (TRIES - 1) * rounds:
             found.append(Ratios.of(*(seen[one] for one in stands)))
             told = ", ".join(f"{name} {value:.2f}" for name, value in found[-1].old.items())
-            note(f"round {len(found)}: {told}")
+            note(f"round {len(found)}{'' if alone else ', not left alone by the host'}: {told}")
         if len(found) == rounds:
             break
     return found
