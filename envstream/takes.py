@@ -176,12 +176,13 @@ class Takes:
 
     def _report(self, stream: Stream, problem: str | None) -> None:
         # Said once, until a recording goes well again: a full disk is full for each of the next hundred.
-        if problem is not None and self._troubled is None:
+        troubled = self._troubled  # Others may end in other threads meanwhile.
+        if problem is not None and troubled is None:
             self._troubled = stream
             self._say(stream, problem, "recordings")
-        elif problem is None and self._troubled is not None:
-            self._say(self._troubled, "", "recordings")
+        elif problem is None and troubled is not None:
             self._troubled = None
+            self._say(troubled, "", "recordings")
 
     def _end(self, making: Making, outcome: Mapping[str, Any]) -> None:
         self._ending = [one for one in self._ending if len(one.lane)]

@@ -98,7 +98,8 @@ def test_what_the_camera_sees_comes_to_who_watches_it(open_page: Callable[..., P
     until(lambda: viewer.data("latency").isdigit(), "a latency")
     assert int(viewer.data("latency")) < 2000  # By the server's clock, which the camera tells times in.
     width, height = re.findall(r"(\d+) × (\d+)", viewer.text())[0]
-    assert int(width) / int(height) == pytest.approx(16 / 9, abs=0.02)  # 640 x 360, or less on a busy machine.
+    # 640 x 360, or less on a busy machine.
+    assert int(width) / int(height) == pytest.approx(16 / 9, abs=0.02)
     assert "×" in figure(page, "size")
     until(lambda: "bit/s" in figure(page, "bitrate"), "a bitrate")  # None of a second without a picture.
     until(lambda: figure(page, "trip").endswith("s"), "a round trip")
